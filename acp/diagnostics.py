@@ -1,0 +1,110 @@
+"""How every layer says no: a coded diagnostic, and the exception that carries it.
+
+Invariants:
+
+* Every refusal is a `Refused` and carries at least one diagnostic.
+* The code of a diagnostic (``ENV-T2``, ``ACP-C01``, ``CEP-M3``) is normative: it is the id of a
+  numbered sentence in ``spec/``. The message is for people and may change at any time.
+* The path is an RFC 6901 JSON Pointer into the document that was judged; the empty string points
+  at the whole document.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+
+class Severity(StrEnum):
+    """How much a diagnostic weighs: an error refuses the document, a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding about one place of one document.
+
+    Attributes:
+        code: Id of the rule that speaks, such as ``ACP-C01``.
+        severity: Whether the finding refuses the document.
+        path: RFC 6901 JSON Pointer to the place; empty for the whole document.
+        message: What was found, what was allowed, and how to fix it.
+    """
+
+    code: str
+    severity: Severity
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        """Return the finding as one line for a terminal or a log."""
+        place = f" at {self.path}" if self.path else ""
+        return f"{self.code} {self.severity}{place}: {self.message}"
+
+    def as_json(self) -> dict[str, str]:
+        """Return the finding as the JSON object that ``--format json`` prints."""
+        return {
+            "code": self.code,
+            "severity": str(self.severity),
+            "path": self.path,
+            "message": self.message,
+        }
+
+
+class Refused(Exception):  # noqa: N818 - a refusal is a verdict about the input, not a failure
+    """The input was judged and refused.
+
+    Attributes:
+        diagnostics: Why; at least one.
+    """
+
+    diagnostics: tuple[Diagnostic, ...]
+
+    def __init__(self, *diagnostics: Diagnostic) -> None:
+        """Refuse for the given reasons.
+
+        Raises:
+            ValueError: No reason was given.
+        """
+        if not diagnostics:
+            msg = "a refusal must carry at least one diagnostic"
+            raise ValueError(msg)
+        self.diagnostics = diagnostics
+        super().__init__(*diagnostics)
+
+    def __str__(self) -> str:
+        """Return all findings, one a line."""
+        return "\n".join(map(str, self.diagnostics))
+
+    @classmethod
+    def because(cls, code: str, message: str, path: str = "") -> Self:
+        """Return a refusal for the single reason that rule `code` gives for `path`."""
+        return cls(Diagnostic(code, Severity.ERROR, path, message))
+
+
+class DecodeError(Refused):
+    """Bytes that are not the strict JSON of spec/envelope.md (codes ``ENV-J…``)."""
+
+
+class StructureError(Refused):
+    """A document whose members have the wrong shape (codes ``ENV-S…``)."""
+
+
+class SignatureError(Refused):
+    """An envelope that is malformed or not the expected kind (codes ``ENV-E…``)."""
+
+
+class TrustError(Refused):
+    """A signature, key or policy that does not establish trust (codes ``ENV-T…``)."""
+
+
+class KeyFileError(Refused):
+    """A key that cannot be read, written or used (codes ``ENV-K…``)."""
+
+
+def pointer(*tokens: str | int) -> str:
+    """Return the RFC 6901 JSON Pointer that walks through `tokens`."""
+    return "".join("/" + str(token).replace("~", "~0").replace("/", "~1") for token in tokens)
