@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
+from typing_extensions import override
+
 
 class Severity(StrEnum):
     """How much a diagnostic weighs: an error refuses the document, a warning does not."""
@@ -39,6 +41,7 @@ class Diagnostic:
     path: str
     message: str
 
+    @override
     def __str__(self) -> str:
         """Return the finding as one line for a terminal or a log."""
         place = f" at {self.path}" if self.path else ""
@@ -54,7 +57,7 @@ class Diagnostic:
         }
 
 
-class Refused(Exception):  # noqa: N818 - a refusal is a verdict about the input, not a failure
+class Refused(Exception):
     """The input was judged and refused.
 
     Attributes:
@@ -75,6 +78,7 @@ class Refused(Exception):  # noqa: N818 - a refusal is a verdict about the input
         self.diagnostics = diagnostics
         super().__init__(*diagnostics)
 
+    @override
     def __str__(self) -> str:
         """Return all findings, one a line."""
         return "\n".join(map(str, self.diagnostics))

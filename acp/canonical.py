@@ -1,0 +1,364 @@
+"""Strict JSON in, canonical JSON out, and the digest that is a document's identity.
+
+Invariants (normative text: spec/envelope.md):
+
+* ``decode`` accepts exactly the I-JSON texts (RFC 8259 narrowed by RFC 7493) within `Limits`, and
+  answers every other byte string with a `DecodeError`, in time and memory linear in its length.
+* Size, depth and number of values are judged before anything is built or recursed into.
+* ``decode(canonicalize(value)) == value`` for every value that ``canonicalize`` accepts, and
+  ``canonicalize(decode(data))`` depends on nothing but the JSON value that `data` denotes.
+* The canonical form is RFC 8785 (JCS). Documents additionally carry no floating point (ACP-U01);
+  that is a rule about documents, so numbers with fractions pass here.
+
+    >>> canonicalize(decode(b'{"b": 1, "a": [true]}'))
+    b'{"a":[true],"b":1}'
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+import math
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
+
+import rfc8785
+
+from acp.diagnostics import DecodeError, pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
+
+MAX_INTEGER: Final = 2**53 - 1
+"""Largest integer that every I-JSON receiver represents exactly (RFC 7493, section 2.2)."""
+
+_MAX_PLAIN_DIGITS: Final = 1e21
+"""ECMAScript, hence RFC 8785, writes integers below this without an exponent."""
+
+_NONCHARACTERS: Final = re.compile(
+    "[\ufdd0-\ufdef"
+    + "".join(f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17))
+    + "]"
+)
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_SUSPECT_ESCAPE: Final = re.compile(rb"\\u(?:[dD][89a-fA-F]|[fF][dDfF])")
+_SUSPECT_NUMBER: Final = re.compile(rb"[0-9]{16}|[0-9][eE]")
+_TO_PARENTHESES: Final = bytes.maketrans(b"[]{}", b"()()")
+_NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b"[]{}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a JSON text may cost, judged before it is parsed.
+
+    Attributes:
+        max_bytes: Length of the text, in bytes.
+        max_depth: Nesting of arrays and objects; a lone scalar has depth 0.
+        max_values: Array elements and object members together, counted over the whole text.
+    """
+
+    max_bytes: int = 64 * 1024 * 1024
+    max_depth: int = 64
+    max_values: int = 4_000_000
+
+
+def decode(data: bytes, *, limits: Limits = Limits()) -> JsonValue:
+    """Return the JSON value that `data` denotes.
+
+    Raises:
+        DecodeError: `data` is not a well-formed I-JSON text (ENV-J1), repeats a member name
+            (ENV-J2), exceeds `limits` (ENV-J3), or holds a number that is not exact in every
+            receiver (ENV-J4).
+    """
+    if len(data) > limits.max_bytes:
+        reason = f"the text has {len(data)} bytes; at most {limits.max_bytes} are allowed"
+        raise DecodeError.because("ENV-J3", reason)
+    skeleton = _without_strings(data, limits)
+    _check_cost(skeleton, limits)
+    text = _text(data)
+    exact = _SUSPECT_NUMBER.search(skeleton) is not None
+    del skeleton
+    try:
+        value: JsonValue = _parse(
+            text,
+            limits,
+            object_pairs_hook=_object,
+            parse_int=_integer if exact else None,
+            parse_float=_fraction if exact else None,
+            parse_constant=_constant,
+        )
+    except _DuplicateNameError:
+        raise _duplicate(text, limits) from None
+    if _SUSPECT_ESCAPE.search(data) or not text.isascii():
+        _check_characters(value)
+    return value
+
+
+def canonicalize(value: object) -> bytes:
+    """Return the RFC 8785 canonical form of a JSON value, in UTF-8.
+
+    Objects are `dict` with `str` names, arrays are `list` or `tuple`.
+
+    Raises:
+        DecodeError: `value` is not a JSON value or holds a surrogate or noncharacter (ENV-J1),
+            is nested too deeply or in itself (ENV-J3), or holds a number that is not finite, or
+            an integer that is not exact in every receiver (ENV-J4).
+    """
+    if _survey(value):
+        # The C encoder of the standard library is several times faster than the package, and
+        # exact where no name needs UTF-16 order and no number a float's shortest form.
+        text = json.dumps(
+            value,
+            ensure_ascii=False,
+            check_circular=False,
+            allow_nan=False,
+            sort_keys=True,
+            separators=(",", ":"),
+        )
+        try:
+            data = text.encode()
+        except UnicodeEncodeError:
+            raise _bad_character(value) from None
+    else:
+        try:
+            data = rfc8785.dumps(value)  # type: ignore[arg-type]
+        except (rfc8785.CanonicalizationError, UnicodeEncodeError):
+            raise _bad_character(value) from None
+        text = data.decode()
+    if not text.isascii() and _NONCHARACTERS.search(text):
+        raise _bad_character(value)
+    return data
+
+
+def digest(value: object) -> str:
+    """Return the identity of a JSON value: the digest of its canonical form.
+
+    Raises:
+        DecodeError: As `canonicalize`.
+    """
+    return digest_bytes(canonicalize(value))
+
+
+def digest_bytes(data: bytes) -> str:
+    """Return ``sha256:`` and the 64 lower-case hexadecimal digits of the SHA-256 of `data`."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+class _DuplicateNameError(Exception):
+    """An object repeats a member name; where, is found by a second pass."""
+
+
+class _Pairs(list[tuple[str, object]]):
+    """The members of an object that repeats a name."""
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the cyclic collector from traversing, again and again, a tree under construction."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+def _without_strings(data: bytes, limits: Limits) -> bytes:
+    """Return `data` without its strings: only structure, numbers and literals are left.
+
+    Where the quotes of `data` don't pair up, the answer is meaningless, but then the parser
+    refuses the text anyway.
+    """
+    unescaped = data.replace(rb"\\", b"").replace(rb"\"", b"") if b"\\" in data else data
+    if unescaped.count(b'"') > 4 * limits.max_values + 4:
+        raise _too_many(limits)
+    return b"".join(unescaped.split(b'"')[::2])
+
+
+def _check_cost(skeleton: bytes, limits: Limits) -> None:
+    """Refuse a text that is nested too deeply or holds too many values (ENV-J3)."""
+    openers = skeleton.count(b"[") + skeleton.count(b"{")
+    if skeleton.count(b",") + openers > limits.max_values:
+        raise _too_many(limits)
+    nesting = skeleton.translate(_TO_PARENTHESES, _NOT_STRUCTURE)
+    for _ in range(limits.max_depth):
+        inner = nesting.replace(b"()", b"")
+        if len(inner) == len(nesting):
+            break
+        nesting = inner
+    if b"()" in nesting or nesting.count(b"(") > limits.max_depth:
+        raise _too_deep(limits)
+
+
+def _too_deep(limits: Limits) -> DecodeError:
+    reason = f"nested deeper than the {limits.max_depth} levels allowed, or within itself"
+    return DecodeError.because("ENV-J3", reason)
+
+
+def _too_many(limits: Limits) -> DecodeError:
+    reason = f"more than the {limits.max_values} array elements and object members allowed"
+    return DecodeError.because("ENV-J3", reason)
+
+
+def _text(data: bytes) -> str:
+    """Return `data` as text; only UTF-8 without a byte order mark passes (ENV-J1)."""
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise DecodeError.because("ENV-J1", "starts with a byte order mark; remove it")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        reason = f"not UTF-8: {error.reason} at byte {error.start}"
+        raise DecodeError.because("ENV-J1", reason) from None
+
+
+def _parse(text: str, limits: Limits, **hooks: Callable[[Any], object] | None) -> Any:
+    """Run the standard parser with our hooks, and its refusals turned into ours."""
+    try:
+        with _collector_paused():
+            return json.loads(text, **hooks)  # type: ignore[arg-type]
+    except json.JSONDecodeError as error:
+        reason = f"not a JSON text: {error.msg} (line {error.lineno}, column {error.colno})"
+        raise DecodeError.because("ENV-J1", reason) from None
+    except RecursionError:
+        raise _too_deep(limits) from None
+
+
+def _object(members: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    built = dict(members)
+    if len(built) != len(members):
+        raise _DuplicateNameError
+    return built
+
+
+def _integer(literal: str) -> int:
+    # Length first: converting a million digits takes quadratic time.
+    if len(literal) > len("-9007199254740991") or not -MAX_INTEGER <= int(literal) <= MAX_INTEGER:
+        raise _inexact(_shown(literal))
+    return int(literal)
+
+
+def _fraction(literal: str) -> float:
+    number = float(literal)
+    if not _is_exact(number):
+        raise _inexact(_shown(literal))
+    return number
+
+
+def _constant(literal: str) -> NoReturn:
+    raise _inexact(literal)
+
+
+def _is_exact(number: float) -> bool:
+    """Tell whether a float is finite and, where JCS writes it as an integer, a safe one."""
+    if not math.isfinite(number):
+        return False
+    return not (MAX_INTEGER < abs(number) < _MAX_PLAIN_DIGITS and number.is_integer())
+
+
+def _shown(literal: str) -> str:
+    kept = 24
+    return literal if len(literal) <= kept else f"{literal[:kept]}… ({len(literal)} characters)"
+
+
+def _inexact(found: str, path: str = "") -> DecodeError:
+    reason = (
+        f"number {found} is not finite, or an integer outside ±{MAX_INTEGER}; "
+        "write larger integers as decimal strings"
+    )
+    return DecodeError.because("ENV-J4", reason, path)
+
+
+def _duplicate(text: str, limits: Limits) -> DecodeError:
+    """Return the refusal of a text known to repeat a member name, with the place."""
+
+    def keep(members: list[tuple[str, object]]) -> object:
+        built = dict(members)
+        return built if len(built) == len(members) else _Pairs(members)
+
+    for path, value in _walk(_parse(text, limits, object_pairs_hook=keep, parse_int=str)):
+        if isinstance(value, _Pairs):
+            seen: set[str] = set()
+            for name, _ in value:
+                if name in seen:
+                    reason = f"member {_shown(name)!r} occurs twice in one object"
+                    return DecodeError.because("ENV-J2", reason, pointer(*path, name))
+                seen.add(name)
+    return DecodeError.because("ENV-J2", "a member name occurs twice in one object")
+
+
+def _walk(root: object) -> Iterator[tuple[tuple[str | int, ...], object]]:
+    """Yield every value below `root`, parents first, with the path to it."""
+    pending: list[tuple[tuple[str | int, ...], object]] = [((), root)]
+    while pending:
+        path, value = pending.pop()
+        yield path, value
+        if isinstance(value, dict):
+            pending.extend(((*path, name), member) for name, member in value.items())
+        elif isinstance(value, list | tuple) and not isinstance(value, _Pairs):
+            pending.extend(((*path, index), element) for index, element in enumerate(value))
+
+
+def _check_characters(value: object) -> None:
+    for path, inner in _walk(value):
+        texts = (inner,) if isinstance(inner, str) else inner if isinstance(inner, dict) else ()
+        for text in texts:
+            found = _SURROGATES.search(text) or _NONCHARACTERS.search(text)
+            if found:
+                reason = f"a string or member name holds U+{ord(found[0]):04X}, not a character"
+                place = pointer(*path).encode("utf-8", "replace").decode()
+                raise DecodeError.because("ENV-J1", reason, place)
+
+
+def _bad_character(value: object) -> DecodeError:
+    try:
+        _check_characters(value)
+    except DecodeError as refusal:
+        return refusal
+    return DecodeError.because("ENV-J1", "the value cannot be written as JSON")
+
+
+def _survey(root: object) -> bool:
+    """Refuse what is not I-JSON; tell whether the standard encoder writes the rest as JCS does."""
+    limits = Limits()
+    plain = True
+    level: list[Any] = [root]
+    for _ in range(limits.max_depth + 1):
+        inner: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                for name in value:
+                    if not isinstance(name, str):
+                        reason = f"member names must be strings, found {type(name).__name__}"
+                        raise DecodeError.because("ENV-J1", reason)
+                    plain = plain and name.isascii()
+                inner.extend(value.values())
+            elif isinstance(value, list | tuple):
+                inner.extend(value)
+            elif value is not None and not isinstance(value, str | bool):
+                plain = _survey_number(value) and plain
+        if not inner:
+            return plain
+        if len(inner) > limits.max_values:
+            raise _too_many(limits)
+        level = inner
+    raise _too_deep(limits)
+
+
+def _survey_number(value: object) -> bool:
+    """Refuse what is no I-JSON number; tell whether it is an integer."""
+    if isinstance(value, int):
+        if not -MAX_INTEGER <= value <= MAX_INTEGER:
+            raise _inexact(f"of {value.bit_length()} bits")
+        return True
+    if isinstance(value, float):
+        if not _is_exact(value):
+            raise _inexact(repr(value))
+        return False
+    reason = f"a {type(value).__name__} is not a JSON value"
+    raise DecodeError.because("ENV-J1", reason)
