@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of public data sets that are not part of the repository; skips where there is none.
+
+    A folder that `ACP_CEP_DATA` names but that does not exist fails: somebody meant to run
+    these tests.
+    """
+    named = os.environ.get("ACP_CEP_DATA")
+    if named:
+        folder = Path(named)
+        if not folder.is_dir():
+            pytest.fail(f"ACP_CEP_DATA={named} is not a folder")
+        return folder
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("public data sets not found: set ACP_CEP_DATA or put them in ../shared/data")
+    return folder
