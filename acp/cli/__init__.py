@@ -1,0 +1,30 @@
+"""The `acp` command line. `acp.cli.output` and `acp.cli.files` serve the `cep` one too."""
+
+from __future__ import annotations
+
+import click
+
+from acp.cli.output import DISTRIBUTION, LazyGroup
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy={
+        "validate": ("acp.cli.validate:validate", "Check documents against schema and rules."),
+        "sign": ("acp.cli.sign:sign", "Put a valid document into a signed envelope."),
+        "verify": ("acp.cli.verify:verify", "Check signature, trust, schema and rules."),
+        "digest": ("acp.cli.digest:digest", "Print the identity of documents."),
+        "show": ("acp.cli.show:show", "Print a document for people."),
+        "keygen": ("acp.cli.keygen:keygen", "Make a key pair."),
+        "policy": ("acp.cli.policy:policy", "Make and read trust policies."),
+        "explain": ("acp.cli.explain:explain", "Say what a diagnostic code means."),
+    },
+    entry_points="acp.commands",
+    epilog="See 'acp COMMAND --help' for an example of each.",
+)
+@click.version_option(package_name=DISTRIBUTION, prog_name="acp")
+def main() -> None:
+    """Say what a device can do, check what others say, and know who said it.
+
+    Exit status: 0 fine, 1 invalid or failed, 2 wrong usage.
+    """
