@@ -1,0 +1,1 @@
+"""CEP, the Computational Execution Protocol: plans, their verifier, their planner, receipts."""

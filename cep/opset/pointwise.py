@@ -1,0 +1,188 @@
+"""Operations that compute each element of the result from the elements at its place."""
+
+from __future__ import annotations
+
+from cep.expr import ONE, Dim, Ranges, same
+from cep.opset.definition import (
+    ANY,
+    BOOLEAN,
+    FLOATS,
+    INTEGERS,
+    NUMBERS,
+    Call,
+    Family,
+    Operand,
+    Operation,
+    Parameter,
+    TensorType,
+    TypeRuleError,
+)
+
+POINTWISE = Family()
+
+
+def broadcast(shapes: list[tuple[Dim, ...]], ranges: Ranges) -> tuple[Dim, ...]:
+    """Return the shape that `shapes` broadcast to, as NumPy does.
+
+    Raises:
+        TypeRuleError: Two sizes are neither proven equal nor is one of them 1.
+    """
+    rank = max(len(s) for s in shapes)
+    result = []
+    for position in range(-rank, 0):
+        size = ONE
+        for shape in shapes:
+            if -position > len(shape) or shape[position] == ONE:
+                continue
+            if size == ONE:
+                size = shape[position]
+            elif not same(size, shape[position], ranges):
+                raise TypeRuleError(
+                    f"sizes {size} and {shape[position]} do not broadcast: neither is 1, and they "
+                    "are not proven equal for all sizes of the symbols"
+                )
+        result.append(size)
+    return tuple(result)
+
+
+def _like_self(call: Call) -> tuple[TensorType, ...]:
+    """The type of self."""
+    return (call.operands[0],)
+
+
+def _broadcast(call: Call) -> tuple[TensorType, ...]:
+    """The operands' dtype; their shapes broadcast."""
+    shape = broadcast([o.shape for o in call.operands], call.ranges)
+    return (TensorType(call.operands[0].dtype, shape),)
+
+
+def _compare(call: Call) -> tuple[TensorType, ...]:
+    """Dtype i1; the operands' shapes broadcast."""
+    return (TensorType("i1", broadcast([o.shape for o in call.operands], call.ranges)),)
+
+
+def _with_number(call: Call) -> tuple[TensorType, ...]:
+    """The type of self; a number that is not an integer needs a floating-point self."""
+    _no_promotion(call, "other")
+    return (call.operands[0],)
+
+
+def _clamp(call: Call) -> tuple[TensorType, ...]:
+    """The type of self; at least one of min and max is given."""
+    if not {"min", "max"} & set(call.attributes):
+        raise TypeRuleError("clamp needs min, max or both")
+    _no_promotion(call, "min")
+    _no_promotion(call, "max")
+    return (call.operands[0],)
+
+
+def _compare_number(call: Call) -> tuple[TensorType, ...]:
+    """Dtype i1; the shape of self."""
+    return (TensorType("i1", call.operands[0].shape),)
+
+
+def _where(call: Call) -> tuple[TensorType, ...]:
+    """The dtype of self and other; all three shapes broadcast."""
+    shape = broadcast([o.shape for o in call.operands], call.ranges)
+    return (TensorType(call.operands[1].dtype, shape),)
+
+
+def _convert(call: Call) -> tuple[TensorType, ...]:
+    """The dtype that is asked for, else that of self; the shape of self."""
+    operand = call.operands[0]
+    dtype = call.token("dtype", operand.dtype)
+    if dtype not in ANY:
+        raise TypeRuleError(f"dtype {dtype} is not one that CEP-Core computes with")
+    return (TensorType(dtype, operand.shape),)
+
+
+def _no_promotion(call: Call, name: str) -> None:
+    if isinstance(call.attributes.get(name), float) and call.operands[0].dtype not in FLOATS:
+        raise TypeRuleError(
+            f"{name} is not an integer, but self is {call.operands[0].dtype}: insert a _to_copy"
+        )
+
+
+_SELF_FLOAT = (Operand("self", FLOATS),)
+_SELF_NUMBER = (Operand("self", NUMBERS),)
+
+for _name in (
+    "cos", "erf", "exp", "log", "reciprocal", "rsqrt", "sigmoid", "silu", "sin", "sqrt", "tanh",
+):  # fmt: skip
+    POINTWISE.add(Operation(_name, _SELF_FLOAT, (), ("out",), _like_self))
+for _name in ("abs", "neg", "relu"):
+    POINTWISE.add(Operation(_name, _SELF_NUMBER, (), ("out",), _like_self))
+POINTWISE.add(
+    Operation("gelu", _SELF_FLOAT, (Parameter("approximate", "token"),), ("out",), _like_self)
+)
+POINTWISE.add(Operation("logical_not", (Operand("self", BOOLEAN),), (), ("out",), _like_self))
+POINTWISE.add(Operation("clone", (Operand("self"),), (), ("out",), _like_self))
+POINTWISE.add(
+    Operation(
+        "_to_copy",
+        (Operand("self"),),
+        (Parameter("dtype", "dtype", optional=True),),
+        ("out",),
+        _convert,
+    )
+)
+POINTWISE.add(
+    Operation(
+        "clamp",
+        _SELF_NUMBER,
+        (Parameter("min", "number", optional=True), Parameter("max", "number", optional=True)),
+        ("out",),
+        _clamp,
+    )
+)
+
+_PAIR = (Operand("self", NUMBERS, "T"), Operand("other", NUMBERS, "T"))
+_PAIR_FLOAT = (Operand("self", FLOATS, "T"), Operand("other", FLOATS, "T"))
+_PAIR_BITS = (Operand("self", INTEGERS | BOOLEAN, "T"), Operand("other", INTEGERS | BOOLEAN, "T"))
+_ALPHA = (Parameter("alpha", "number"),)
+_OTHER = (Parameter("other", "number"),)
+
+for _name in ("add", "sub"):
+    POINTWISE.add(Operation(f"{_name}.Tensor", _PAIR, _ALPHA, ("out",), _broadcast))
+    POINTWISE.add(
+        Operation(f"{_name}.Scalar", _SELF_NUMBER, _OTHER + _ALPHA, ("out",), _with_number)
+    )
+POINTWISE.add(Operation("mul.Tensor", _PAIR, (), ("out",), _broadcast))
+POINTWISE.add(Operation("mul.Scalar", _SELF_NUMBER, _OTHER, ("out",), _with_number))
+POINTWISE.add(Operation("div.Tensor", _PAIR_FLOAT, (), ("out",), _broadcast))
+POINTWISE.add(Operation("div.Scalar", _SELF_FLOAT, _OTHER, ("out",), _with_number))
+POINTWISE.add(
+    Operation(
+        "pow.Tensor_Scalar",
+        _SELF_FLOAT,
+        (Parameter("exponent", "number"),),
+        ("out",),
+        _like_self,
+    )
+)
+for _name in ("maximum", "minimum"):
+    POINTWISE.add(Operation(_name, _PAIR, (), ("out",), _broadcast))
+for _name in ("bitwise_and", "bitwise_or"):
+    POINTWISE.add(Operation(f"{_name}.Tensor", _PAIR_BITS, (), ("out",), _broadcast))
+for _name in ("logical_and", "logical_or"):
+    POINTWISE.add(
+        Operation(
+            _name,
+            (Operand("self", BOOLEAN), Operand("other", BOOLEAN)),
+            (),
+            ("out",),
+            _broadcast,
+        )
+    )
+for _name in ("eq", "ge", "gt", "le", "lt", "ne"):
+    POINTWISE.add(Operation(f"{_name}.Tensor", _PAIR, (), ("out",), _compare))
+    POINTWISE.add(Operation(f"{_name}.Scalar", _SELF_NUMBER, _OTHER, ("out",), _compare_number))
+POINTWISE.add(
+    Operation(
+        "where.self",
+        (Operand("condition", BOOLEAN), Operand("self", ANY, "T"), Operand("other", ANY, "T")),
+        (),
+        ("out",),
+        _where,
+    )
+)

@@ -1,0 +1,224 @@
+"""Operations that arrange elements, pick some of them, or make a tensor from nothing."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from cep.expr import ONE, Dim, at_most, product, same
+from cep.opset.definition import (
+    ANY,
+    FLOATS,
+    INDICES,
+    INTEGERS,
+    Call,
+    Family,
+    Operand,
+    Operation,
+    Parameter,
+    TensorType,
+    TypeRuleError,
+    axis,
+)
+from cep.opset.pointwise import broadcast
+
+SHAPING = Family()
+
+
+def _view(call: Call) -> tuple[TensorType, ...]:
+    """The dtype of self; the shape is size, which has as many elements as self."""
+    operand, size = call.operands[0], call.dims("size")
+    if not same(product(operand.shape), product(size), call.ranges):
+        raise TypeRuleError(
+            f"self has {product(operand.shape)} elements, size has {product(size)}: "
+            "not proven equal"
+        )
+    return (TensorType(operand.dtype, size),)
+
+
+def _permute(call: Call) -> tuple[TensorType, ...]:
+    """Axis i of the result is axis dims[i] of self."""
+    operand = call.operands[0]
+    order = [axis(d, operand.rank) for d in call.integers("dims")]
+    if sorted(order) != list(range(operand.rank)):
+        raise TypeRuleError(f"dims {order} is not a permutation of {operand.rank} axes")
+    return (TensorType(operand.dtype, tuple(operand.shape[i] for i in order)),)
+
+
+def _unsqueeze(call: Call) -> tuple[TensorType, ...]:
+    """A new axis of size 1 at dim."""
+    operand = call.operands[0]
+    at = axis(call.integer("dim"), operand.rank + 1)
+    return (TensorType(operand.dtype, (*operand.shape[:at], ONE, *operand.shape[at:])),)
+
+
+def _squeeze(call: Call) -> tuple[TensorType, ...]:
+    """Without the axes dim, each of which has size 1."""
+    operand = call.operands[0]
+    gone = {axis(d, operand.rank) for d in call.integers("dim")}
+    for at in gone:
+        if operand.shape[at] != ONE:
+            raise TypeRuleError(f"axis {at} has size {operand.shape[at]}, not 1")
+    kept = tuple(d for i, d in enumerate(operand.shape) if i not in gone)
+    return (TensorType(operand.dtype, kept),)
+
+
+def _expand(call: Call) -> tuple[TensorType, ...]:
+    """The shape is size; self broadcasts to it."""
+    operand, size = call.operands[0], call.dims("size")
+    if len(size) < operand.rank:
+        raise TypeRuleError(f"size has {len(size)} axes, self has {operand.rank}")
+    for have, want in zip(reversed(operand.shape), reversed(size), strict=False):
+        if have != ONE and not same(have, want, call.ranges):
+            raise TypeRuleError(f"an axis of size {have} does not expand to {want}")
+    return (TensorType(operand.dtype, size),)
+
+
+def _slice(call: Call) -> tuple[TensorType, ...]:
+    """Elements start to end - 1 of axis dim, with 0 <= start <= end <= size and step 1."""
+    operand = call.operands[0]
+    at = call.axis("dim", operand.rank)
+    start, end = call.dim("start"), call.dim("end")
+    bounds = (Dim.constant(0), start, end, operand.shape[at])
+    for low, high in pairwise(bounds):
+        if not at_most(low, high, call.ranges):
+            raise TypeRuleError(f"{low} <= {high} is not proven for all sizes of the symbols")
+    shape = (*operand.shape[:at], end - start, *operand.shape[at + 1 :])
+    return (TensorType(operand.dtype, shape),)
+
+
+def _select(call: Call) -> tuple[TensorType, ...]:
+    """Element index of axis dim; the axis is gone."""
+    operand = call.operands[0]
+    at, index = call.axis("dim", operand.rank), call.integer("index")
+    if not at_most(
+        Dim.constant(index + 1 if index >= 0 else -index), operand.shape[at], call.ranges
+    ):
+        raise TypeRuleError(f"index {index} is not proven inside an axis of {operand.shape[at]}")
+    return (TensorType(operand.dtype, operand.shape[:at] + operand.shape[at + 1 :]),)
+
+
+def _cat(call: Call) -> tuple[TensorType, ...]:
+    """Sizes of axis dim add up; all other sizes are the same."""
+    first = call.operands[0]
+    at = call.axis("dim", first.rank)
+    total = Dim.constant(0)
+    for operand in call.operands:
+        if operand.rank != first.rank:
+            raise TypeRuleError(f"tensors have ranks {first.rank} and {operand.rank}")
+        for i, (have, want) in enumerate(zip(operand.shape, first.shape, strict=True)):
+            if i != at and not same(have, want, call.ranges):
+                raise TypeRuleError(f"axis {i} has sizes {want} and {have}")
+        total = total + operand.shape[at]
+    return (TensorType(first.dtype, (*first.shape[:at], total, *first.shape[at + 1 :])),)
+
+
+def _full(call: Call) -> tuple[TensorType, ...]:
+    """The dtype and size that are asked for."""
+    dtype = call.token("dtype")
+    if dtype not in ANY:
+        raise TypeRuleError(f"dtype {dtype} is not one that CEP-Core computes with")
+    if isinstance(call.attributes["fill_value"], float) and dtype not in FLOATS:
+        raise TypeRuleError(f"fill_value is not an integer, but dtype is {dtype}")
+    return (TensorType(dtype, call.dims("size")),)
+
+
+def _arange(call: Call) -> tuple[TensorType, ...]:
+    """The integers start to end - 1."""
+    start, end, dtype = call.dim("start"), call.dim("end"), call.token("dtype")
+    if dtype not in INTEGERS:
+        raise TypeRuleError(f"dtype {dtype} is not an integer dtype")
+    if not at_most(start, end, call.ranges):
+        raise TypeRuleError(f"{start} <= {end} is not proven for all sizes of the symbols")
+    return (TensorType(dtype, (end - start,)),)
+
+
+def _embedding(call: Call) -> tuple[TensorType, ...]:
+    """The rows of weight that indices name: the shape of indices, then the row."""
+    weight, indices = call.operands
+    if weight.rank != 2:  # noqa: PLR2004 - a table has two axes
+        raise TypeRuleError(f"weight has rank {weight.rank}, not 2")
+    return (TensorType(weight.dtype, (*indices.shape, weight.shape[1])),)
+
+
+def _gather(call: Call) -> tuple[TensorType, ...]:
+    """The shape of index; every other axis of index is at most that of self."""
+    operand, index = call.operands
+    at = call.axis("dim", operand.rank)
+    if index.rank != operand.rank:
+        raise TypeRuleError(f"index has rank {index.rank}, self has {operand.rank}")
+    for i, (have, want) in enumerate(zip(index.shape, operand.shape, strict=True)):
+        if i != at and not at_most(have, want, call.ranges):
+            raise TypeRuleError(f"axis {i} of index, {have}, is not proven within self's, {want}")
+    return (TensorType(operand.dtype, index.shape),)
+
+
+def _index(call: Call) -> tuple[TensorType, ...]:
+    """The leading axes of self are replaced by the broadcast shape of the indices."""
+    operand, *indices = call.operands
+    if len(indices) > operand.rank:
+        raise TypeRuleError(f"{len(indices)} indices for a tensor of rank {operand.rank}")
+    front = broadcast([i.shape for i in indices], call.ranges)
+    return (TensorType(operand.dtype, front + operand.shape[len(indices) :]),)
+
+
+_SELF = (Operand("self"),)
+_DIM = (Parameter("dim", "int"),)
+_SIZE = (Parameter("size", "dims"),)
+
+SHAPING.add(Operation("view", _SELF, _SIZE, ("out",), _view))
+SHAPING.add(Operation("permute", _SELF, (Parameter("dims", "ints"),), ("out",), _permute))
+SHAPING.add(Operation("unsqueeze", _SELF, _DIM, ("out",), _unsqueeze))
+SHAPING.add(Operation("squeeze.dims", _SELF, (Parameter("dim", "ints"),), ("out",), _squeeze))
+SHAPING.add(Operation("expand", _SELF, _SIZE, ("out",), _expand))
+SHAPING.add(
+    Operation(
+        "slice.Tensor",
+        _SELF,
+        (*_DIM, Parameter("start", "dim"), Parameter("end", "dim")),
+        ("out",),
+        _slice,
+    )
+)
+SHAPING.add(Operation("select.int", _SELF, (*_DIM, Parameter("index", "int")), ("out",), _select))
+SHAPING.add(Operation("cat", (Operand("tensors", ANY, "T", variadic=True),), _DIM, ("out",), _cat))
+SHAPING.add(
+    Operation(
+        "full",
+        (),
+        (*_SIZE, Parameter("fill_value", "number"), Parameter("dtype", "dtype")),
+        ("out",),
+        _full,
+    )
+)
+SHAPING.add(
+    Operation(
+        "arange.start_step",
+        (),
+        (Parameter("start", "dim"), Parameter("end", "dim"), Parameter("dtype", "dtype")),
+        ("out",),
+        _arange,
+    )
+)
+SHAPING.add(
+    Operation(
+        "embedding",
+        (Operand("weight", FLOATS), Operand("indices", INDICES)),
+        (),
+        ("out",),
+        _embedding,
+    )
+)
+SHAPING.add(
+    Operation(
+        "gather", (Operand("self"), Operand("index", frozenset({"i64"}))), _DIM, ("out",), _gather
+    )
+)
+SHAPING.add(
+    Operation(
+        "index.Tensor",
+        (Operand("self"), Operand("indices", INDICES, variadic=True)),
+        (),
+        ("out",),
+        _index,
+    )
+)
