@@ -57,7 +57,7 @@ class Diagnostic:
         }
 
 
-class Refused(Exception):  # noqa: N818 - a verdict about the input, not a failure of ours
+class Refused(Exception):
     """The input was judged and refused.
 
     Attributes:
