@@ -1,0 +1,28 @@
+"""The `cep` command line."""
+
+from __future__ import annotations
+
+import click
+
+from acp.cli.output import DISTRIBUTION, LazyGroup
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy={
+        "compile": ("cep.cli.compile:compile_", "Turn an exported model into a plan for devices."),
+        "verify": ("cep.cli.verify:verify", "Prove a plan safe for the devices it names."),
+        "sign": ("cep.cli.sign:sign", "Put a plan into a signed envelope."),
+        "show": ("cep.cli.show:show", "Print a plan for people."),
+        "report": ("cep.cli.report:report", "Write a run as one page of HTML."),
+        "receipt": ("cep.cli.receipt:receipt", "Check receipts."),
+    },
+    entry_points="cep.commands",
+    epilog="See 'cep COMMAND --help' for an example of each.",
+)
+@click.version_option(package_name=DISTRIBUTION, prog_name="cep")
+def main() -> None:
+    """Turn models into plans that provably fit their devices, run them, and check what ran.
+
+    Exit status: 0 fine, 1 invalid or failed, 2 wrong usage.
+    """
