@@ -2,7 +2,7 @@
 
 A command is a function that returns an `Outcome`, or raises `Refused`. It prints nothing itself::
 
-    @click.command(cls=Command)
+    @click.command(cls=Command, example="acp digest device.json")
     @click.argument("file", type=click.Path(path_type=Path))
     def digest(file: Path) -> Outcome:
         '''Print the identity of FILE.'''
@@ -135,11 +135,16 @@ class about:  # noqa: N801 - reads as a clause: `with about(file):`
 
 
 class Command(click.Command):
-    """A command that returns an `Outcome`; see the module's documentation."""
+    """A command that returns an `Outcome`; see the module's documentation.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    Attributes:
+        example: Command lines that show its use; the help ends with them.
+    """
+
+    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
         """Add ``--format`` to the command's own parameters."""
         super().__init__(*args, **kwargs)
+        self.example = example
         self.params.append(
             click.Option(
                 ["--format", "form"],
@@ -164,6 +169,15 @@ class Command(click.Command):
             outcome = Outcome(findings=findings(_missing(error)))
         _print(outcome, as_json=ctx.meta.get(_FORMAT) == "json")
         ctx.exit(0 if outcome.ok else 1)
+
+    @override
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example as it stands, so that it can be copied."""
+        if self.example:
+            with formatter.section("Example"):
+                for line in self.example.splitlines():
+                    formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+        super().format_epilog(ctx, formatter)
 
 
 class LazyGroup(click.Group):

@@ -1,0 +1,105 @@
+"""Options that several commands take, and what becomes of their values."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from acp.cli import files
+from acp.diagnostics import KeyFileError
+
+if TYPE_CHECKING:
+    from acp.keys import PrivateKey
+
+FILE: Final = click.Path(path_type=Path, allow_dash=True)
+
+_MAX_PASSPHRASE_BYTES: Final = 4096
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def instant_option(*names: str, **attributes: Any) -> Callable[[_Function], _Function]:
+    """Return an option that takes an RFC 3339 time as documents write it, aware of UTC."""
+
+    def aware(_: click.Context, __: click.Parameter, value: datetime | None) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+    kind = click.DateTime(formats=["%Y-%m-%dT%H:%M:%SZ"])
+    return click.option(*names, type=kind, callback=aware, metavar="TIME", **attributes)
+
+
+now_option = instant_option(
+    "--now",
+    default=lambda: datetime.now(UTC),
+    help="Judge as if it were TIME, such as 2026-11-20T09:00:00Z. [default: the present]",
+)
+
+understand_option = click.option(
+    "--understand",
+    "understood",
+    multiple=True,
+    metavar="DOMAIN",
+    help="Take a critical extension of this name as understood. Can be repeated.",
+)
+
+policy_option = click.option(
+    "--policy",
+    "policy_file",
+    type=FILE,
+    required=True,
+    help="Trust policy: whose keys count for what. 'acp policy create' makes one.",
+)
+
+key_option = click.option(
+    "--key",
+    "key_files",
+    type=FILE,
+    required=True,
+    multiple=True,
+    help="Private key, PEM. 'acp keygen' makes one. Can be repeated.",
+)
+
+passphrase_option = click.option(
+    "--passphrase-file",
+    type=FILE,
+    help="File whose first line is the passphrase of the private key.",
+)
+
+output_option = click.option(
+    "-o", "--output", type=FILE, required=True, help="File to write; is replaced as a whole."
+)
+
+
+def load_private_key(path: Path, passphrase_file: Path | None) -> PrivateKey:
+    """Load a private key; ask on a terminal for the passphrase that it needs.
+
+    Raises:
+        KeyFileError: As `acp.keys.PrivateKey.load` (ENV-K1 to ENV-K3).
+        FileRefusedError: The passphrase file cannot be read (ENV-F1).
+    """
+    from acp.keys import PrivateKey
+
+    if passphrase_file is not None:
+        return PrivateKey.load(path, read_passphrase(passphrase_file))
+    try:
+        return PrivateKey.load(path)
+    except KeyFileError as refusal:
+        closed = refusal.diagnostics[0].code != "ENV-K2" or not sys.stdin.isatty()
+        if closed or b"ENCRYPTED" not in files.read(path):
+            raise
+    passphrase: str = click.prompt(f"Passphrase of {path}", hide_input=True, err=True)
+    return PrivateKey.load(path, passphrase.encode())
+
+
+def read_passphrase(path: Path) -> bytes:
+    """Return the first line of a file, without its end.
+
+    Raises:
+        FileRefusedError: It cannot be read (ENV-F1).
+    """
+    return files.read(path, max_bytes=_MAX_PASSPHRASE_BYTES).partition(b"\n")[0].rstrip(b"\r")
