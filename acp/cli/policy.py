@@ -17,7 +17,7 @@ from acp.cli.options import FILE, instant_option, output_option
 from acp.cli.output import Command, Outcome, about
 
 if TYPE_CHECKING:
-    from acp.trust import Grant, TrustedKey, TrustPolicy
+    from acp.policy import Grant, TrustedKey, TrustPolicy
 
 TYPES: Final = {
     "capability-descriptor": dsse.CAPABILITY_DESCRIPTOR,
@@ -92,7 +92,7 @@ def policy() -> None:
 @output_option
 def create(output: Path, adapters: tuple[str, ...], **grant: Any) -> Outcome:
     """Make a policy with one grant: these keys may sign these types for these issuers."""
-    from acp.trust import TrustPolicy
+    from acp.policy import TrustPolicy
 
     keys, permission = _grant(**grant)
     with _usage():
@@ -108,7 +108,7 @@ def create(output: Path, adapters: tuple[str, ...], **grant: Any) -> Outcome:
 @_grant_options
 def add(file: Path, adapters: tuple[str, ...], **grant: Any) -> Outcome:
     """Add a grant to the policy in FILE."""
-    from acp.trust import TrustPolicy
+    from acp.policy import TrustPolicy
 
     with about(file):
         old = TrustPolicy.from_bytes(files.read(file))
@@ -129,7 +129,7 @@ def add(file: Path, adapters: tuple[str, ...], **grant: Any) -> Outcome:
 @click.argument("file", type=FILE)
 def show(file: Path) -> Outcome:
     """Say in words what the policy in FILE allows."""
-    from acp.trust import TrustPolicy
+    from acp.policy import TrustPolicy
 
     with about(file):
         found = TrustPolicy.from_bytes(files.read(file))
@@ -146,7 +146,7 @@ def _grant(
 ) -> tuple[tuple[TrustedKey, ...], Grant]:
     """Return the keys and the permission that the options describe."""
     from acp.keys import PublicKey
-    from acp.trust import Grant, TrustedKey
+    from acp.policy import Grant, TrustedKey
 
     begin, end = _written(not_before), _written(not_after)
     keys = {}
