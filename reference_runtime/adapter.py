@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import numpy
     import numpy.typing
 
-    from acp.v1.models import (
+    from acp.v1.capability import (
         Engine,
         Memory,
         OperatingPoint,
