@@ -27,6 +27,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from queue import Empty, SimpleQueue
 from time import perf_counter_ns
 from typing import Final, Protocol, Self, TypeAlias
@@ -114,7 +115,7 @@ class Schedule:
             lines[queue].append(step)
         before: list[set[int]] = [set() for _ in queue_of]
         for line in lines:
-            for earlier, later in zip(line, line[1:], strict=False):
+            for earlier, later in pairwise(line):
                 before[later].add(earlier)
         awaited = [False] * len(queue_of)
         for step, needed in enumerate(waits):
@@ -130,7 +131,7 @@ class Schedule:
             awaited=tuple(awaited),
             order=order,
             # In a total order, each step has an edge of its own to the next one.
-            serial=all(a in before[b] for a, b in zip(order, order[1:], strict=False)),
+            serial=all(a in before[b] for a, b in pairwise(order)),
         )
 
 
@@ -341,13 +342,14 @@ class Workers:
         """
         look_s = self._look_s()
         failures = []
-        for _ in self._inboxes:
-            while True:
-                try:
-                    report = job.reports.get(timeout=look_s)
-                    break
-                except Empty:
-                    self._watch(job)
+        awaited = len(self._inboxes)
+        while awaited:
+            try:
+                report = job.reports.get(timeout=look_s)
+            except Empty:
+                self._watch(job)
+                continue
+            awaited -= 1
             if report is not None:
                 failures.append(report)
         return failures
