@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import ast
 import importlib
 import re
+import sys
 import tomllib
-from importlib.metadata import entry_points, version
+from importlib.metadata import entry_points, packages_distributions, version
 
 import pytest
 from packaging.requirements import Requirement
@@ -12,6 +14,7 @@ from packaging.version import Version
 
 # A CUDA build of torch asks for one exact triton: a pin here would make it uninstallable.
 UNPINNED = {"triton"}
+PACKAGES = {"acp", "cep", "reference_runtime", "conformance"}
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +44,34 @@ def test_every_dependency_is_pinned_inside_its_range(project, pins):
         assert requirement.specifier.contains(pin), f"{requirement} excludes {pin}"
 
 
-def test_light_core_names_no_numerics_and_no_device_stack(project):
-    core = {Requirement(line).name for line in project["dependencies"]}
-    assert core == {"click", "cryptography", "jsonschema", "protobuf", "pydantic", "rfc8785"}
-
-
 def test_extras_are_the_promised_ones(project):
     promised = {"runtime", "adapters", "gpu", "conformance", "demo", "dev"}
     assert set(project["optional-dependencies"]) == promised
+
+
+def imported(folder):
+    """Distributions that the modules below a folder import, at the top or inside functions."""
+    names = set()
+    for file in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(node.module)
+    tops = {name.partition(".")[0] for name in names} - PACKAGES - sys.stdlib_module_names
+    known = packages_distributions()
+    found = {canonicalize_name(name) for top in tops for name in known.get(top, [top])}
+    # The compiled half of pydantic, which pins it exactly.
+    return found - {"pydantic-core"}
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_package_imports_only_declared_distributions(project, repository, package):
+    assert imported(repository / package) <= {line.name for line in requirements(project)}
+
+
+def test_light_core_is_exactly_what_acp_imports(project, repository):
+    assert imported(repository / "acp") == {Requirement(ln).name for ln in project["dependencies"]}
 
 
 def declared(project):
