@@ -2,8 +2,9 @@
 
 A field is judged in two ways. From JSON, there is one form only (spec/envelope.md): 64-bit integers
 are decimal strings, bytes are base64, and what is absent is neither null nor empty. From Python, a
-model is made of ints, bytes, tuples, dicts and None. No annotation here but `Base64` and
-`JsonObject`, which are rare, calls back into Python for each element.
+model is made of ints, bytes, tuples, dicts and None. No annotation here calls
+back into Python for each element, but those that are rare: `Base64`, `NotEmpty`, `JsonObject` and
+`exactly_one`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
-from pydantic import GetCoreSchemaHandler, JsonValue, model_validator
+from pydantic import BaseModel, GetCoreSchemaHandler, JsonValue, model_validator
 from pydantic_core import PydanticCustomError, core_schema
 
 T = TypeVar("T")
@@ -162,6 +163,17 @@ class NotNull:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class NotEmpty:
+    """A message with at least one member present, since an empty one may as well be absent."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        """Return a validator that looks once at the whole message."""
+        return core_schema.no_info_after_validator_function(_not_empty, handler(source))
+
+
 def exactly_one(oneof: str, *names: str) -> Any:
     """Return a validator for a model of which exactly one of the fields `names` must be present."""
     values: Callable[[Any], tuple[Any, ...]] = attrgetter(*names)
@@ -177,6 +189,12 @@ def exactly_one(oneof: str, *names: str) -> Any:
         return model
 
     return model_validator(mode="after")(check)
+
+
+def _not_empty(message: BaseModel) -> BaseModel:
+    if not message.model_dump(exclude_defaults=True):
+        raise PydanticCustomError("empty", "an object with members")
+    return message
 
 
 def _from_base64(text: str) -> bytes:
@@ -217,7 +235,7 @@ class _WithoutFloats:
         return core_schema.no_info_after_validator_function(_without_floats, handler(source))
 
 
-# Names in CamelCase only: a class body may have fields called `int`, `float` and `bool`.
+# Names in CamelCase, which no field has: inside a class body a field hides what is outside.
 Bool: TypeAlias = bool
 Uint32: TypeAlias = Annotated[int, Integer32(0, 2**32 - 1)]
 PositiveUint32: TypeAlias = Annotated[int, Integer32(1, 2**32 - 1)]

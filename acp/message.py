@@ -144,7 +144,7 @@ def _diagnostic(kind: type[Message], error: ErrorDetails, number: str) -> Diagno
             )
         case _ if found is None:
             code, message = "ENV-S4", "found null; leave the member out to say that it is absent"
-        case "too_short" if not found:
+        case "too_short" | "empty" if not found:
             code, message = "ENV-S4", f"found {_show(found)}; leave the member out instead"
         case _ if isinstance(found, float):
             code = number

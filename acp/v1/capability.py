@@ -15,6 +15,7 @@ from acp.fields import (
     Items,
     JsonObject,
     Maybe,
+    NotEmpty,
     PositiveUint32,
     PositiveUint64,
     Uint32,
@@ -395,7 +396,7 @@ class OperationVariant(Message):
     engine: Id
     operands: Annotated[dict[Text2048, Operand], Entries()] = Field(default_factory=dict)
     where: Annotated[tuple[Text512, ...], Items()] = ()
-    numerics: Maybe[Numerics] = None
+    numerics: Maybe[Annotated[Numerics, NotEmpty()]] = None
 
 
 class Operation(Message):
@@ -627,7 +628,7 @@ class CapabilityDescriptor(Message):
     engines: Annotated[tuple[Engine, ...], Items(1)]
     memories: Annotated[tuple[Memory, ...], Items(1)]
     ops: Annotated[tuple[Operation, ...], Items(1)]
-    power: Maybe[Power] = None
+    power: Maybe[Annotated[Power, NotEmpty()]] = None
     energy: Annotated[tuple[Energy, ...], Items()] = ()
     partitions: Maybe[Partitions] = None
     ports: Annotated[tuple[Port, ...], Items()] = ()

@@ -91,18 +91,12 @@ URI_PATTERN: Final = r"^(?:[a-z][a-z0-9+.-]*:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-
 Uri: TypeAlias = Annotated[str, String(1, 2048, URI_PATTERN)]
 
 HINTS: Final = {
-    DIGEST_PATTERN: (
-        "`sha256:` and 64 lower-case hexadecimal digits"
-    ),
+    DIGEST_PATTERN: "`sha256:` and 64 lower-case hexadecimal digits",
     DIM_PATTERN: (
         "an integer polynomial over symbols in canonical form, such as `128` or `2*s0 + 1`"
     ),
-    DOMAIN_PATTERN: (
-        "a lower-case DNS name of two or more labels, such as `example.com`"
-    ),
-    TOKEN_PATTERN: (
-        "a token of lower-case letters, digits and `._-`, or `vendor-domain/token`"
-    ),
+    DOMAIN_PATTERN: "a lower-case DNS name of two or more labels, such as `example.com`",
+    TOKEN_PATTERN: "a token of lower-case letters, digits and `._-`, or `vendor-domain/token`",
     HEXFLOAT_PATTERN: (
         "a float as C99's %a writes it with 13 digits, such as `0x1.8000000000000p+1`, "
         "`0x0.0p+0`, `inf`, `-inf` or `nan`"
@@ -111,24 +105,18 @@ HINTS: Final = {
         "a name of at most 256 letters, digits and `_.:/-` that begins with a letter, digit or "
         "`_` and has no `..`"
     ),
-    OPNAME_PATTERN: (
-        "an operation with its opset, such as `cep-core/1:add.Tensor`"
-    ),
+    OPNAME_PATTERN: "an operation with its opset, such as `cep-core/1:add.Tensor`",
     POINTER_PATTERN: (
         "a JSON Pointer (RFC 6901) such as `/engines/0/rates`, or the empty string for the "
         "whole document"
     ),
-    SPARSITY_PATTERN: (
-        "`dense`, or n:m such as `2:4`"
-    ),
+    SPARSITY_PATTERN: "`dense`, or n:m such as `2:4`",
     SYMBOLNAME_PATTERN: (
         "a lower-case name of at most 32 letters, digits and `_` that begins with a letter"
     ),
     TIMESTAMP_PATTERN: (
         "an RFC 3339 instant in UTC with whole seconds, such as `2026-11-20T09:00:00Z`"
     ),
-    URI_PATTERN: (
-        "an absolute URI (RFC 3986) with a lower-case scheme"
-    ),
+    URI_PATTERN: "an absolute URI (RFC 3986) with a lower-case scheme",
 }
 """What each pattern allows, in words."""

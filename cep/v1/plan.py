@@ -13,6 +13,7 @@ from acp.fields import (
     Bool,
     Items,
     Maybe,
+    NotEmpty,
     PositiveUint32,
     PositiveUint64,
     Uint32,
@@ -499,7 +500,7 @@ class Plan(Message):
     steps: Annotated[tuple[Step, ...], Items(1, 1000000)]
     stream: Maybe[Stream] = None
     constraints: Constraints
-    safety: Maybe[Safety] = None
+    safety: Maybe[Annotated[Safety, NotEmpty()]] = None
     artifacts: Annotated[tuple[Artifact, ...], Items()] = ()
     evidence: Annotated[tuple[Evidence, ...], Items()] = ()
     provenance: Annotated[tuple[Digest, ...], Items()] = ()

@@ -112,6 +112,11 @@ class Message:
     summary: str
 
     @property
+    def may_be_empty(self) -> bool:
+        """Tell whether a message without any field is valid."""
+        return not self.oneofs and not any(field.required for field in self.fields)
+
+    @property
     def is_document(self) -> bool:
         """Tell whether the message travels on its own."""
         return bool(self.payload_type) or self.full_name == ENVELOPE
@@ -136,6 +141,11 @@ class Schema:
         """Yield every message."""
         for file in self.files:
             yield from file.messages
+
+    def empty_says_nothing(self, field: Field) -> bool:
+        """Tell whether an empty message in the field would say no more than an absent one."""
+        optional = not (field.required or field.repeated or field.oneof)
+        return field.kind == "message" and optional and self.message(field.type_name).may_be_empty
 
     def message(self, full_name: str) -> Message:
         """Return the message called `full_name`."""

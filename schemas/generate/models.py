@@ -65,9 +65,11 @@ def emit_formats(schema: Schema) -> str:
     for format_ in hints.values():
         parts = [f"{part} " for part in textwrap.wrap(format_.hint, WIDTH - 14)]
         parts[-1] = parts[-1].rstrip()
-        lines.append(f"    {_constant(format_)}: (")
-        lines += [f"        {json.dumps(part)}" for part in parts]
-        lines.append("    ),")
+        line = f"    {_constant(format_)}: {json.dumps(format_.hint)},"
+        if len(line) > WIDTH:
+            texts = "".join(f"        {json.dumps(part)}\n" for part in parts)
+            line = f"    {_constant(format_)}: (\n{texts}    ),"
+        lines.append(line)
     lines += ["}", '"""What each pattern allows, in words."""', ""]
     return "\n".join(lines)
 
@@ -137,6 +139,8 @@ def _field(field: Field, schema: Schema) -> str:
         annotation = f"Annotated[dict[{annotation}], Entries({_limits(field)})]"
         default = "" if field.required else "Field(default_factory=dict)"
     elif not field.required:
+        if schema.empty_says_nothing(field):
+            annotation = f"Annotated[{annotation}, NotEmpty()]"
         annotation, default = f"Maybe[{annotation}]", "None"
     if field.json_name != field.name:
         default = f'Field({f"default={default}, " if default else ""}alias="{field.json_name}")'
@@ -210,7 +214,7 @@ def _imports(file: File, schema: Schema, body: str) -> str:
         lines += ["from pydantic import Field", ""]
     fields = used(
         [
-            *("Base64", "Bool", "Entries", "Int64", "Items", "JsonObject", "Maybe"),
+            *("Base64", "Bool", "Entries", "Int64", "Items", "JsonObject", "Maybe", "NotEmpty"),
             *("PositiveUint32", "PositiveUint64", "Uint32", "Uint64", "exactly_one"),
         ]
     )
