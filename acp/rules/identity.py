@@ -157,13 +157,14 @@ def _endpoint(
     ports_of: dict[str, set[str]],
 ) -> Iterator[Breach]:
     """A node's ports stand in its own descriptor, so that only a switch's can be resolved here."""
-    if end.node in ports_of:
-        if end.port is not None:
-            known = ports_of[end.node]
-            yield from _resolved(f"port of {end.node!r}", known, [((*path, "port"), end.port)])
-    elif end.node not in nodes:
+    if end.node in nodes:
+        return
+    if end.node not in ports_of:
         known = {*nodes, *ports_of}
         yield from _resolved("node or switch", known, [((*path, "node"), end.node)])
+    elif end.port is not None:
+        known = ports_of[end.node]
+        yield from _resolved(f"port of {end.node!r}", known, [((*path, "port"), end.port)])
 
 
 def _provenance(document: CapabilityDescriptor) -> Iterator[Breach]:
