@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from acp.canonical import digest
 from cep.opset.contraction import CONTRACTION
-from cep.opset.definition import Operation
 from cep.opset.pointwise import POINTWISE
 from cep.opset.shaping import SHAPING
+
+if TYPE_CHECKING:
+    from cep.opset.definition import Operation
 
 NAMESPACE: Final = "cep-core"
 VERSION: Final = 1

@@ -69,7 +69,7 @@ def _bmm(call: Call) -> tuple[TensorType, ...]:
 
 
 def _addmm(call: Call) -> tuple[TensorType, ...]:
-    """beta * self + alpha * mat1 @ mat2; self broadcasts to the product."""
+    """The sum beta * self + alpha * mat1 @ mat2; self broadcasts to the product."""
     bias, left, right = call.operands
     _rank(left, "mat1", 2)
     _rank(right, "mat2", 2)
@@ -94,7 +94,7 @@ def _linear(call: Call) -> tuple[TensorType, ...]:
 
 
 def _attention(call: Call) -> tuple[TensorType, ...]:
-    """softmax(query @ key^T * scale + mask) @ value over the last two axes; the mask broadcasts."""
+    """Attention over the last two axes: softmax(query @ key^T * scale + mask) @ value."""
     query, key, value, *mask = call.operands
     if query.rank < 3 or not query.rank == key.rank == value.rank:  # noqa: PLR2004
         raise TypeRuleError("query, key and value need the same rank, at least 3")

@@ -87,7 +87,7 @@ class Parameter:
     Attributes:
         name: Name in the signature; ATen's.
         kind: What it holds.
-        optional: May be left out.
+        optional: May be left out. A list without items always is.
     """
 
     name: str
@@ -226,7 +226,7 @@ class Operation:
                 raise TypeRuleError(f"{self.name} has no attribute {name!r}; it has {list(known)}")
         for name, parameter in known.items():
             if name not in call.attributes:
-                if not parameter.optional:
+                if not parameter.optional and parameter.kind not in ("ints", "dims"):
                     raise TypeRuleError(f"{self.name} needs the attribute {name!r}")
             elif not fits(parameter.kind, call.attributes[name]):
                 raise TypeRuleError(f"attribute {name!r} must be of kind {parameter.kind}")

@@ -1,0 +1,295 @@
+"""From the nodes of an exported program to the operations of CEP-Core.
+
+Capture is erasure plus identity: assertions, size queries and copies that change nothing are left
+out, everything else keeps ATen's name, operands and attributes. What CEP-Core does not have is
+refused by name, never approximated.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cep.capture.archive import CaptureError
+from cep.expr import Dim
+from cep.graph import Node
+from cep.opset import OPERATIONS, PREFIX
+from cep.opset.definition import AttributeValue, Operation, Parameter, TensorType
+
+if TYPE_CHECKING:
+    import torch
+
+    from cep.capture.symbols import Symbols
+
+_NO_EFFECT = frozenset(
+    {"_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size", "sym_size"}
+)
+_IGNORED = frozenset(
+    {
+        "device", "implicit", "layout", "memory_format", "non_blocking", "padding_idx",
+        "pin_memory", "scale_grad_by_freq", "sparse",
+    }
+)  # fmt: skip
+_MUST_BE: Mapping[str, object] = {"half_to_float": False, "step": 1, "dtype": None}
+_NUMBER_FORM = {f"{name}.Tensor": f"{name}.Scalar" for name in ("add", "sub", "mul", "div")}
+
+
+def dtype_token(dtype: torch.dtype) -> str:
+    """Return the registry's token of a PyTorch dtype.
+
+    Raises:
+        CaptureError: CEP-Core does not compute with it.
+    """
+    import torch
+
+    tokens = {
+        torch.float64: "f64", torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16",
+        torch.int64: "i64", torch.int32: "i32", torch.int16: "i16", torch.int8: "i8",
+        torch.uint8: "ui8", torch.bool: "i1",
+    }  # fmt: skip
+    if dtype not in tokens:
+        raise CaptureError.because("CEP-X3", f"dtype {dtype} is not one that CEP-Core has")
+    return tokens[dtype]
+
+
+@dataclass
+class Converter:
+    """Builds the operations and types of one graph, node by node.
+
+    Attributes:
+        symbols: The program's symbols.
+        nodes: Operations so far.
+        types: Types of all values so far.
+        names: Value that stands for each node of the program.
+    """
+
+    symbols: Symbols
+    nodes: list[Node] = field(default_factory=list)
+    types: dict[str, TensorType] = field(default_factory=dict)
+    names: dict[torch.fx.Node, str | tuple[str, ...]] = field(default_factory=dict)
+
+    def declare(self, name: str, tensor: torch.Tensor) -> None:
+        """Declare a value with the type of a (fake) tensor."""
+        shape = tuple(self.symbols.dim(size) for size in tensor.shape)
+        self.types[name] = TensorType(dtype_token(tensor.dtype), shape)
+
+    def value(self, node: torch.fx.Node) -> str:
+        """Return the id of the value that `node` stands for."""
+        name = self.names[node]
+        if not isinstance(name, str):
+            raise CaptureError.because("CEP-X3", f"{node.name} has several results")
+        return name
+
+    def call(self, node: torch.fx.Node) -> None:
+        """Add what a call of the program does.
+
+        Raises:
+            CaptureError: CEP-Core has no such operation, or not with these arguments (CEP-X3).
+        """
+        import torch
+
+        if node.target is operator.getitem:
+            several, position = self.names[node.args[0]], node.args[1]
+            self.names[node] = several[position]
+            return
+        if not isinstance(node.meta.get("val"), torch.Tensor | tuple | list):
+            if _is_scalar(node):
+                return
+            raise CaptureError.because("CEP-X3", f"{node.format_node()} has no tensor result")
+        if not isinstance(node.target, torch._ops.OpOverload):
+            raise CaptureError.because("CEP-X3", f"{node.target} is not an ATen operation")
+        arguments = _arguments(node)
+        name = _name(node.target)
+        if name == "clone" or (name == "_to_copy" and self._same_dtype(node)):
+            source = node.args[0]
+            if isinstance(source, torch.fx.Node):
+                self.names[node] = self.names[source]
+                return
+        if name in _NUMBER_FORM and not isinstance(arguments.get("other"), torch.fx.Node):
+            name = _NUMBER_FORM[name]
+        operation = OPERATIONS.get(PREFIX + name)
+        if operation is None:
+            raise CaptureError.because(
+                "CEP-X3",
+                f"CEP-Core has no operation {name!r} (node {node.name}); decompose it before "
+                "export, or ask for it to be added to the opset",
+            )
+        self._add(node, operation, arguments)
+
+    def _add(self, node: torch.fx.Node, operation: Operation, arguments: Mapping[str, Any]) -> None:
+        import torch
+
+        results = node.meta["val"]
+        results = (results,) if isinstance(results, torch.Tensor) else tuple(results)
+        outputs = tuple(
+            node.name if i == 0 else f"{node.name}.{name}"
+            for i, name in enumerate(operation.results)
+        )
+        for output, tensor in zip(outputs, results, strict=True):
+            self.declare(output, tensor)
+        inputs = self._operands(node, operation, arguments)
+        attributes: dict[str, AttributeValue] = {}
+        for parameter in operation.parameters:
+            value = self._attribute(node, parameter, arguments, outputs[0], inputs)
+            if value is not None and value != ():
+                attributes[parameter.name] = value
+        self._check_rest(node, operation, arguments, outputs[0])
+        self.nodes.append(Node(PREFIX + operation.name, inputs, attributes, outputs))
+        self.names[node] = outputs[0] if len(outputs) == 1 else outputs
+
+    def _operands(
+        self, node: torch.fx.Node, operation: Operation, arguments: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        import torch
+
+        found: list[str] = []
+        ended = False
+        for operand in operation.operands:
+            given = arguments.get(operand.name)
+            items = given if operand.variadic and given is not None else [given]
+            for item in items:
+                if item is None:
+                    ended = True
+                elif ended or not isinstance(item, torch.fx.Node):
+                    raise CaptureError.because(
+                        "CEP-X3", f"{node.format_node()}: operand {operand.name!r} is not a tensor"
+                    )
+                else:
+                    found.append(self.value(item))
+        return self._promoted(node, operation, found)
+
+    def _promoted(
+        self, node: torch.fx.Node, operation: Operation, found: Sequence[str]
+    ) -> tuple[str, ...]:
+        """Return the operands, with the conversions that ATen makes silently."""
+        import torch
+
+        grouped = [i for i, o in enumerate(operation.operands[: len(found)]) if o.group]
+        tokens = {self.types[found[i]].dtype for i in grouped}
+        if len(tokens) <= 1:
+            return tuple(found)
+        tensors = [n.meta["val"] for n in node.all_input_nodes]
+        wanted = dtype_token(torch.result_type(tensors[0], tensors[-1]))
+        converted = list(found)
+        for i in grouped:
+            source = self.types[found[i]]
+            if source.dtype != wanted:
+                converted[i] = f"{node.name}.{operation.operands[i].name}"
+                self.types[converted[i]] = TensorType(wanted, source.shape)
+                self.nodes.append(
+                    Node(f"{PREFIX}_to_copy", (found[i],), {"dtype": wanted}, (converted[i],))
+                )
+        return tuple(converted)
+
+    def _attribute(
+        self,
+        node: torch.fx.Node,
+        parameter: Parameter,
+        arguments: Mapping[str, Any],
+        output: str,
+        inputs: Sequence[str],
+    ) -> AttributeValue | None:
+        import torch
+
+        value = arguments.get(parameter.name)
+        match parameter.kind:
+            case "dims" if parameter.name == "size":
+                return self.types[output].shape
+            case "dims":
+                return tuple(self.symbols.dim(self._size(v)) for v in value or ())
+            case "dim":
+                return self._bound(parameter.name, value, arguments, inputs)
+            case "dtype":
+                return self.types[output].dtype
+            case "ints":
+                return tuple(int(v) for v in value or ())
+        if value is None:
+            return None
+        if isinstance(value, torch.fx.Node):
+            raise CaptureError.because(
+                "CEP-X3", f"{node.format_node()}: {parameter.name!r} depends on a tensor or a size"
+            )
+        if parameter.kind == "float":
+            return float(value)
+        return value if isinstance(value, bool | int | float | str) else None
+
+    def _bound(
+        self, name: str, value: Any, arguments: Mapping[str, Any], inputs: Sequence[str]
+    ) -> Dim:
+        """Return the start or end of a slice or arange, with ATen's shorthands spelled out."""
+        size = self._size(value)
+        length = Dim.constant(0)
+        if inputs:
+            length = self.types[inputs[0]].shape[arguments["dim"]]
+        if size is None:
+            return Dim.constant(0) if name == "start" else length
+        dim = self.symbols.dim(size)
+        number = dim.value
+        if inputs and number is not None:
+            if number < 0:
+                return length + dim
+            if length.value is not None:
+                return Dim.constant(min(number, length.value))
+            if number >= 2**62:
+                return length
+        return dim
+
+    def _size(self, value: Any) -> Any:
+        import torch
+
+        return value.meta["val"] if isinstance(value, torch.fx.Node) else value
+
+    def _same_dtype(self, node: torch.fx.Node) -> bool:
+        source = node.args[0]
+        val = source.meta["val"] if hasattr(source, "meta") else None
+        return val is not None and val.dtype == node.meta["val"].dtype
+
+    def _check_rest(
+        self,
+        node: torch.fx.Node,
+        operation: Operation,
+        arguments: Mapping[str, Any],
+        output: str,
+    ) -> None:
+        known = {o.name for o in operation.operands} | {p.name for p in operation.parameters}
+        defaults = {a.name: a.default_value for a in node.target._schema.arguments}
+        for name, value in arguments.items():
+            if name in known or name in _IGNORED:
+                continue
+            if name == "dtype" and value is not None:
+                if dtype_token(value) == self.types[output].dtype:
+                    continue
+            elif value == _MUST_BE.get(name, defaults.get(name)):
+                continue
+            raise CaptureError.because(
+                "CEP-X3", f"{node.format_node()}: {name}={value!r} is not part of CEP-Core"
+            )
+
+
+def _name(target: torch._ops.OpOverload) -> str:
+    name = target._schema.name.partition("::")[2]
+    overload = target._schema.overload_name
+    return f"{name}.{overload}" if overload else name
+
+
+def _arguments(node: torch.fx.Node) -> dict[str, Any]:
+    """Return the arguments of a call by name, defaults included."""
+    declared = node.target._schema.arguments
+    values = {a.name: a.default_value for a in declared}
+    values.update(zip((a.name for a in declared), node.args, strict=False))
+    values.update(node.kwargs)
+    return values
+
+
+def _is_scalar(node: torch.fx.Node) -> bool:
+    """Say whether a call only asks for or computes sizes, or checks something."""
+    import torch
+
+    if node.meta.get("val") is None:
+        name = (
+            node.target._schema.name.partition("::")[2] if hasattr(node.target, "_schema") else ""
+        )
+        return name in _NO_EFFECT
+    return isinstance(node.meta["val"], torch.SymInt | int | torch.SymBool | bool)

@@ -1,0 +1,298 @@
+"""Graphs as the planner, the verifier and the adapters read them, and their canonical digest.
+
+A graph is functional: each value is made once, by the caller, by a constant or by one operation.
+`GraphView` is the parsed, indexed form of a `Graph` document, or of the part of a `Plan` that says
+what is computed; it trusts nothing about the document but its structure.
+
+The digest of a graph depends on what it computes, not on how it is written down: names, order of
+independent operations, dead operations and repeated subexpressions do not matter (CEP-E1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from acp.canonical import digest
+from acp.diagnostics import Refused, pointer
+from cep import expr
+from cep.expr import Dim, Range, Ranges
+from cep.opset.definition import AttributeKind, AttributeValue, TensorType
+from cep.v1.graph import Attribute, Binding, Constant, DimList, Graph, IntList, Op, Value
+
+if TYPE_CHECKING:
+    from cep.v1.plan import Plan
+
+
+ItemT = TypeVar("ItemT")
+
+
+class GraphError(Refused):
+    """A graph that contradicts itself (codes ``CEP-T…``, ``CEP-I…``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operation, with its attributes as Python values.
+
+    Attributes:
+        target: Name with its opset: ``cep-core/1:add.Tensor``.
+        inputs: Ids of the values that it reads.
+        attributes: By name; numbers, tokens, dims, or tuples of them.
+        outputs: Ids of the values that it makes.
+    """
+
+    target: str
+    inputs: tuple[str, ...]
+    attributes: Mapping[str, AttributeValue]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphView:
+    """A graph, parsed.
+
+    Attributes:
+        nodes: Operations in the document's order.
+        types: Declared type of each value.
+        roles: Role of each value: IN, CONST, TEMP, STATE, OUT or TOKEN.
+        constants: Where the values of role CONST come from.
+        ranges: Admissible sizes of each symbol.
+        inputs: What the caller gives, in order.
+        outputs: What the caller gets, in order.
+    """
+
+    nodes: tuple[Node, ...]
+    types: Mapping[str, TensorType]
+    roles: Mapping[str, str]
+    constants: Mapping[str, Constant]
+    ranges: Ranges
+    inputs: tuple[Binding, ...]
+    outputs: tuple[Binding, ...]
+
+    @classmethod
+    def of(cls, document: Graph | Plan) -> GraphView:
+        """Parse the dims and attributes of a document.
+
+        Raises:
+            GraphError: A dim or attribute is not canonical (CEP-I3), or a name is defined twice
+                (CEP-T1).
+        """
+        return cls(
+            nodes=tuple(_node(op, i) for i, op in enumerate(document.ops)),
+            types=_unique(
+                ((v.id, _type(v, i)) for i, v in enumerate(document.values)), "values", "value"
+            ),
+            roles={v.id: v.role for v in document.values},
+            constants=_unique(((c.value, c) for c in document.constants), "constants", "constant"),
+            ranges=_unique(
+                ((s.name, Range(s.min, s.max, s.divisor or 1)) for s in document.symbols),
+                "symbols",
+                "symbol",
+            ),
+            inputs=document.inputs,
+            outputs=document.outputs,
+        )
+
+    def producers(self) -> dict[str, int]:
+        """Return the index of the node that makes each value."""
+        return {value: i for i, node in enumerate(self.nodes) for value in node.outputs}
+
+    def consumers(self) -> dict[str, list[int]]:
+        """Return the indices of the nodes that read each value, in order."""
+        readers: dict[str, list[int]] = {}
+        for i, node in enumerate(self.nodes):
+            for value in dict.fromkeys(node.inputs):
+                readers.setdefault(value, []).append(i)
+        return readers
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Operations that one step runs together, and the cut that separates them from the rest.
+
+    Attributes:
+        nodes: Operations, each after those it depends on.
+        inputs: Values that the region reads and does not make, constants aside.
+        outputs: Values that it makes and others read.
+        constants: Constants that it reads.
+        types: Types of all values that occur.
+        ranges: Admissible sizes of each symbol.
+    """
+
+    nodes: tuple[Node, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    constants: tuple[str, ...]
+    types: Mapping[str, TensorType]
+    ranges: Ranges
+
+
+@dataclass(frozen=True, slots=True)
+class Cutter:
+    """Cuts regions out of one graph.
+
+    Attributes:
+        view: The graph.
+        readers: `view.consumers()`.
+        results: Ids of the values that the caller gets.
+    """
+
+    view: GraphView
+    readers: Mapping[str, Sequence[int]]
+    results: frozenset[str]
+
+    @classmethod
+    def of(cls, view: GraphView) -> Cutter:
+        """Return the cutter of `view`."""
+        return cls(view, view.consumers(), frozenset(b.value for b in view.outputs))
+
+    def region(self, ops: Sequence[int]) -> Region:
+        """Return the region of the operations with the given indices.
+
+        Inputs and constants come in the order of first use, outputs in the order of making.
+        """
+        nodes = tuple(self.view.nodes[i] for i in ops)
+        inside = set(ops)
+        made = {value for node in nodes for value in node.outputs}
+        read = dict.fromkeys(v for node in nodes for v in node.inputs if v not in made)
+        kept = [
+            value
+            for node in nodes
+            for value in node.outputs
+            if value in self.results or any(i not in inside for i in self.readers.get(value, ()))
+        ]
+        return Region(
+            nodes=nodes,
+            inputs=tuple(v for v in read if v not in self.view.constants),
+            outputs=tuple(kept),
+            constants=tuple(v for v in read if v in self.view.constants),
+            types={v: self.view.types[v] for v in (*read, *sorted(made))},
+            ranges=self.view.ranges,
+        )
+
+
+def graph_digest(document: Graph | Plan, view: GraphView | None = None) -> str:
+    """Return the canonical digest of what `document` computes (CEP-E1).
+
+    Each value has a digest: of an input its position and type, of a constant the digest of its
+    elements and its type, of a result its operation, attributes, operands and position among the
+    results. The digest of the graph is over the opsets, the symbols, the inputs' names and types,
+    and the outputs' names and digests. Placement, steps and buffers do not enter.
+
+    Raises:
+        GraphError: A node reads a value that nothing before it makes (CEP-S4).
+    """
+    view = view or GraphView.of(document)
+    known: dict[str, str] = {}
+    for position, binding in enumerate(view.inputs):
+        known[binding.value] = digest(["in", position, _type_form(view.types[binding.value])])
+    for value, constant in view.constants.items():
+        known[value] = digest(["const", constant.digest, _type_form(view.types[value])])
+    for index, (op, node) in enumerate(zip(document.ops, view.nodes, strict=True)):
+        attributes = sorted(
+            (a.to_json() for a in op.attributes or ()), key=lambda form: str(form["name"])
+        )
+        try:
+            operands = [known[value] for value in node.inputs]
+        except KeyError as missing:
+            raise GraphError.because(
+                "CEP-S4",
+                f"value {missing.args[0]!r} is read before anything makes it; list operations in "
+                "an order in which each comes after those it depends on",
+                pointer("ops", index, "inputs"),
+            ) from None
+        made = digest(["op", node.target, attributes, operands])
+        for position, value in enumerate(node.outputs):
+            known[value] = digest([made, position])
+    return digest(
+        {
+            "opsets": [o.to_json() for o in document.opsets],
+            "symbols": [s.to_json() for s in document.symbols],
+            "inputs": [[b.name, _type_form(view.types[b.value])] for b in view.inputs],
+            "outputs": [[b.name, known.get(b.value, "")] for b in view.outputs],
+        }
+    )
+
+
+def attribute_form(name: str, kind: AttributeKind, value: AttributeValue) -> Attribute:
+    """Return the document form of an attribute. Floats become exact hexadecimal strings."""
+    if kind == "dtype":
+        return Attribute(name=name, dtype=str(value))
+    match value:
+        case bool():
+            return Attribute(name=name, flag=value)
+        case int():
+            return Attribute(name=name, integer=value)
+        case float():
+            return Attribute(name=name, real=value.hex())
+        case Dim():
+            return Attribute(name=name, dim=str(value))
+        case str():
+            return Attribute(name=name, token=value)
+    if kind == "dims":
+        return Attribute(name=name, dims=DimList(items=tuple(map(str, value))))
+    return Attribute(
+        name=name, integers=IntList(items=tuple(v for v in value if isinstance(v, int)))
+    )
+
+
+def attribute_value(attribute: Attribute) -> AttributeValue:
+    """Return the Python value of an attribute.
+
+    Raises:
+        ExprError: A dim is not canonical.
+        ValueError: A float is not in the spelling of `float.hex`.
+    """
+    if attribute.flag is not None:
+        return attribute.flag
+    if attribute.integer is not None:
+        return attribute.integer
+    if attribute.real is not None:
+        number = float.fromhex(attribute.real)
+        if number.hex() != attribute.real:
+            raise ValueError(f"{attribute.real!r} is not exact; write it as {number.hex()!r}")
+        return number
+    if attribute.dim is not None:
+        return expr.parse(attribute.dim)
+    if attribute.dims is not None:
+        return tuple(expr.parse(item) for item in attribute.dims.items)
+    if attribute.integers is not None:
+        return attribute.integers.items
+    return attribute.dtype or attribute.token or ""
+
+
+def _node(op: Op, index: int) -> Node:
+    attributes: dict[str, AttributeValue] = {}
+    for position, attribute in enumerate(op.attributes):
+        place = pointer("ops", index, "attributes", position)
+        if attribute.name in attributes:
+            raise GraphError.because("CEP-I3", f"attribute {attribute.name!r} twice", place)
+        try:
+            attributes[attribute.name] = attribute_value(attribute)
+        except ValueError as error:
+            raise GraphError.because("CEP-I3", str(error), place) from None
+    return Node(op.target, op.inputs, attributes, op.outputs)
+
+
+def _type(value: Value, index: int) -> TensorType:
+    try:
+        return TensorType(value.dtype, tuple(expr.parse(d) for d in value.shape))
+    except ValueError as error:
+        raise GraphError.because("CEP-I3", str(error), pointer("values", index, "shape")) from None
+
+
+def _type_form(tensor: TensorType) -> list[object]:
+    return [tensor.dtype, [str(d) for d in tensor.shape]]
+
+
+def _unique(items: Iterable[tuple[str, ItemT]], place: str, what: str) -> dict[str, ItemT]:
+    found: dict[str, ItemT] = {}
+    for index, (name, item) in enumerate(items):
+        if name in found:
+            raise GraphError.because(
+                "CEP-T1", f"{what} {name!r} is defined twice", pointer(place, index)
+            )
+        found[name] = item
+    return found

@@ -1,0 +1,168 @@
+"""Weights by digest: a directory of safetensors files, each named by the SHA-256 of its bytes.
+
+Nothing in a plan is ever part of a path: a file is found by its digest alone, and believed only
+when its bytes hash to it. The header is parsed here, strictly, so that a verifier needs no tensor
+library: 8 bytes of little-endian length, that many bytes of JSON, then the data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from acp.canonical import decode
+from acp.diagnostics import Refused, pointer
+
+if TYPE_CHECKING:
+    from cep.v1.graph import Constant
+
+SUFFIX: Final = ".safetensors"
+MAX_HEADER_BYTES: Final = 64 * 2**20
+_DTYPES: Final[Mapping[str, str]] = {
+    "F64": "f64", "F32": "f32", "F16": "f16", "BF16": "bf16", "I64": "i64", "I32": "i32",
+    "I16": "i16", "I8": "i8", "U8": "ui8", "BOOL": "i1",
+}  # fmt: skip
+
+
+class StoreError(Refused):
+    """Weights that are missing or not what the plan says (code ``CEP-I2``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One tensor of a file.
+
+    Attributes:
+        dtype: Token of the dtype registry.
+        shape: Sizes.
+        start: First byte in the file.
+        end: Byte after the last.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+
+Buffer: TypeAlias = bytes | mmap.mmap
+
+
+@dataclass
+class Store:
+    """A directory of weights.
+
+    Attributes:
+        directory: Where the files are.
+    """
+
+    directory: Path
+    _open: dict[str, tuple[Buffer, dict[str, Entry]]] = field(default_factory=dict)
+
+    def path(self, store_digest: str) -> Path:
+        """Return where the file with a digest belongs."""
+        return self.directory / f"{store_digest.removeprefix('sha256:')}{SUFFIX}"
+
+    def add(self, data: bytes) -> Path:
+        """Write a file under the name of its digest and return its path.
+
+        Raises:
+            Refused: The directory cannot be written (ENV-F2).
+        """
+        path = self.path("sha256:" + hashlib.sha256(data).hexdigest())
+        if not path.exists():
+            from acp.cli.files import write
+
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(path, data)
+        return path
+
+    def tensor(self, constant: Constant) -> tuple[Entry, memoryview]:
+        """Return a constant's entry and bytes, after their digests were checked.
+
+        The file's digest is computed once per store object.
+
+        Raises:
+            StoreError: File or tensor is missing, or is not what its digest says (CEP-I2).
+        """
+        data, entries = self._file(constant.store_digest)
+        entry = entries.get(constant.key)
+        if entry is None:
+            raise StoreError.because(
+                "CEP-I2", f"{self.path(constant.store_digest)} has no tensor {constant.key!r}"
+            )
+        view = memoryview(data)[entry.start : entry.end]
+        found = "sha256:" + hashlib.sha256(view).hexdigest()
+        if found != constant.digest:
+            raise StoreError.because(
+                "CEP-I2",
+                f"tensor {constant.key!r} has digest {found}; the plan says {constant.digest}",
+            )
+        return entry, view
+
+    def _file(self, store_digest: str) -> tuple[Buffer, dict[str, Entry]]:
+        if store_digest not in self._open:
+            path = self.path(store_digest)
+            data = _read(path)
+            found = "sha256:" + hashlib.sha256(data).hexdigest()
+            if found != store_digest:
+                raise StoreError.because(
+                    "CEP-I2",
+                    f"{path} has digest {found}; the plan says {store_digest}. The file was "
+                    "changed or damaged: fetch it again",
+                )
+            self._open[store_digest] = (data, _entries(path, data))
+        return self._open[store_digest]
+
+
+def _read(path: Path) -> Buffer:
+    try:
+        with path.open("rb") as file:
+            if path.stat().st_size == 0:
+                return b""
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError:
+        raise StoreError.because(
+            "CEP-I2", f"the weights file {path} is missing; give its directory with --store"
+        ) from None
+    except OSError as error:
+        raise StoreError.because(
+            "CEP-I2", f"the weights file {path} cannot be read: {error.strerror}"
+        ) from None
+
+
+def _entries(path: Path, data: Buffer) -> dict[str, Entry]:
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or length > min(MAX_HEADER_BYTES, len(data) - 8):  # noqa: PLR2004 - its size
+        raise StoreError.because("CEP-I2", f"{path} is not a safetensors file")
+    header = decode(bytes(data[8 : 8 + length]).rstrip(b" "))
+    if not isinstance(header, dict):
+        raise StoreError.because("CEP-I2", f"{path} is not a safetensors file")
+    base = 8 + length
+    return {
+        name: _entry(path, name, form, base, len(data))
+        for name, form in header.items()
+        if name != "__metadata__"
+    }
+
+
+def _entry(path: Path, name: str, form: object, base: int, size: int) -> Entry:
+    match form:
+        case {
+            "dtype": str(dtype),
+            "shape": list(shape),
+            "data_offsets": [int(start), int(end)],
+        } if (
+            dtype in _DTYPES
+            and all(isinstance(n, int) and n >= 0 for n in shape)
+            and 0 <= start <= end <= size - base
+        ):
+            sizes = tuple(n for n in shape if isinstance(n, int))
+            return Entry(_DTYPES[dtype], sizes, base + start, base + end)
+    raise StoreError.because(
+        "CEP-I2", f"{path}: the entry of tensor {name!r} is malformed", pointer(name)
+    )
