@@ -17,7 +17,6 @@ from acp.cli.output import DISTRIBUTION, LazyGroup
         "show": ("acp.cli.show:show", "Print a document for people."),
         "keygen": ("acp.cli.keygen:keygen", "Make a key pair."),
         "policy": ("acp.cli.policy:policy", "Make and read trust policies."),
-        "explain": ("acp.cli.explain:explain", "Say what a diagnostic code means."),
     },
     entry_points="acp.commands",
     epilog="See 'acp COMMAND --help' for an example of each.",

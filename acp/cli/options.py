@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from acp.cli import files
+from acp.cli.output import about
 from acp.diagnostics import KeyFileError
 
 if TYPE_CHECKING:
     from acp.keys import PrivateKey
+    from acp.policy import TrustPolicy
 
 FILE: Final = click.Path(path_type=Path, allow_dash=True)
 
@@ -73,6 +75,18 @@ passphrase_option = click.option(
 output_option = click.option(
     "-o", "--output", type=FILE, required=True, help="File to write; is replaced as a whole."
 )
+
+
+def load_policy(path: Path) -> TrustPolicy:
+    """Load a trust policy.
+
+    Raises:
+        FileRefusedError: It cannot be read (ENV-F1), or is no policy (ENV-J1 to ENV-J4, ENV-T5).
+    """
+    from acp.policy import TrustPolicy
+
+    with about(path):
+        return TrustPolicy.from_bytes(files.read(path))
 
 
 def load_private_key(path: Path, passphrase_file: Path | None) -> PrivateKey:

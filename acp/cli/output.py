@@ -72,10 +72,10 @@ class Finding:
     def line(self) -> str:
         """Return the finding as one coloured line: ``file: severity code path: message``."""
         found = self.diagnostic
-        file = f"{printable(self.file)}: " if self.file else ""
+        file = f"{one_line(self.file)}: " if self.file else ""
         severity = click.style(str(found.severity), fg=_COLOURS[found.severity], bold=True)
-        path = f" {printable(found.path)}" if found.path else ""
-        return f"{file}{severity} {found.code}{path}: {printable(found.message)}"
+        path = f" {one_line(found.path)}" if found.path else ""
+        return f"{file}{severity} {found.code}{path}: {one_line(found.message)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +260,11 @@ def printable(text: str) -> str:
     terminal that shows it. Line feeds and tabs stay.
     """
     return _UNPRINTABLE.sub(lambda match: ascii(match.group())[1:-1], text)
+
+
+def one_line(text: str) -> str:
+    """Return `text` as `printable` does, with line feeds and tabs written as escapes too."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def note(text: str) -> None:

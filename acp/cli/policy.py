@@ -13,7 +13,7 @@ import click
 
 from acp import dsse
 from acp.cli import files
-from acp.cli.options import FILE, instant_option, output_option
+from acp.cli.options import FILE, instant_option, load_policy, output_option
 from acp.cli.output import Command, Outcome, about
 
 if TYPE_CHECKING:
@@ -110,8 +110,7 @@ def add(file: Path, adapters: tuple[str, ...], **grant: Any) -> Outcome:
     """Add a grant to the policy in FILE."""
     from acp.policy import TrustPolicy
 
-    with about(file):
-        old = TrustPolicy.from_bytes(files.read(file))
+    old = load_policy(file)
     keys, permission = _grant(**grant)
     known = {key.keyid for key in old.keys}
     with _usage():
@@ -129,11 +128,7 @@ def add(file: Path, adapters: tuple[str, ...], **grant: Any) -> Outcome:
 @click.argument("file", type=FILE)
 def show(file: Path) -> Outcome:
     """Say in words what the policy in FILE allows."""
-    from acp.policy import TrustPolicy
-
-    with about(file):
-        found = TrustPolicy.from_bytes(files.read(file))
-    return _described(found)
+    return _described(load_policy(file))
 
 
 def _grant(

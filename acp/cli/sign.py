@@ -1,0 +1,74 @@
+"""``acp sign``: put a valid document into a signed envelope."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from acp import dsse
+from acp.cli import files
+from acp.cli.inputs import open_input
+from acp.cli.options import (
+    FILE,
+    key_option,
+    load_private_key,
+    now_option,
+    output_option,
+    passphrase_option,
+    understand_option,
+)
+from acp.cli.output import Command, Finding, Outcome, about
+
+
+@click.command(cls=Command, example="acp sign device.json --key vendor.pem -o device.dsse.json")
+@click.argument("file", type=FILE)
+@key_option
+@passphrase_option
+@output_option
+@now_option
+@understand_option
+def sign(
+    file: Path,
+    key_files: tuple[Path, ...],
+    passphrase_file: Path | None,
+    output: Path,
+    now: datetime,
+    understood: tuple[str, ...],
+) -> Outcome:
+    """Validate FILE and put its exact bytes into a signed envelope.
+
+    A document that breaks a rule is not signed; warnings do not hinder. Where FILE is an envelope,
+    the signatures are added to those it has.
+    """
+    from acp import rules
+
+    context = rules.Context(now=now, understood=frozenset(understood))
+    opened = open_input(file)
+    with about(file):
+        kind = opened.kind
+        diagnostics = rules.check(opened.document(), context)
+    found = [Finding(diagnostic, str(file)) for diagnostic in diagnostics]
+    if not Outcome(findings=found).ok:
+        return Outcome(text="not signed", findings=found)
+    keys = [load_private_key(path, passphrase_file) for path in key_files]
+    envelope = dsse.sign(opened.payload, kind.PAYLOAD_TYPE, keys)
+    if opened.envelope is not None:
+        signatures = (*opened.envelope.signatures, *envelope.signatures)
+        envelope = replace(envelope, signatures=signatures)
+    files.write(output, envelope.to_bytes())
+    keyids = [key.public.keyid for key in keys]
+    return Outcome(
+        text=f"wrote {output}: {kind.__name__} {opened.identity}\n"
+        + "\n".join(f"signed with {keyid}" for keyid in keyids),
+        data={
+            "output": str(output),
+            "kind": kind.__name__,
+            "digest": opened.identity,
+            "payload_type": kind.PAYLOAD_TYPE,
+            "keyids": keyids,
+        },
+        findings=found,
+    )
