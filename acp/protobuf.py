@@ -42,6 +42,8 @@ def from_binary(data: bytes, kind: type[M]) -> M:
     _refuse_unknown(decoded)
     try:
         value = json_format.MessageToDict(decoded)
+        if "extensions" in value:
+            value["extensions"] = _integral(value["extensions"])
     except json_format.SerializeToJsonError as error:
         raise StructureError.because("ENV-S3", f"has no JSON form: {error}") from None
     return kind.from_json(value)
@@ -50,6 +52,15 @@ def from_binary(data: bytes, kind: type[M]) -> M:
 def _class_of(kind: type[Message]) -> Any:
     """Return protoc's class for a model; the two live in modules side by side."""
     return getattr(importlib.import_module(f"{kind.__module__}_pb2"), kind.__name__)
+
+
+def _integral(value: Any) -> Any:
+    """Return `value` with the doubles of ``Struct`` that are integers as integers again."""
+    if isinstance(value, dict):
+        return {name: _integral(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_integral(element) for element in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _refuse_unknown(root: Any) -> None:
