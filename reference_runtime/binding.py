@@ -1,0 +1,444 @@
+"""Binding: from an admitted plan to thunks that have everything they need.
+
+Each region is compiled once, each arena allocated once, at the plan's sizes. Buffers are laid out
+for the symbols' largest values, so one set of arenas serves every admissible size; for each set of
+input shapes that occurs, views are made at the plan's offsets and every step is bound to its views.
+That work is kept for the shapes used last.
+
+Invariants:
+
+* A step touches the bytes of its buffers and no others: its views are all it is given.
+* Constants are the store's bytes, verified against the plan's digests, and read-only.
+* Inputs are judged before a byte of an arena changes: RUN-I1 (name), RUN-I2 (dtype), RUN-I3
+  (shape).
+* With `Safety.nan_guard`, a RUN step that writes a NaN trips, as does one that writes an infinity
+  into an output of the plan. Between steps infinities are legitimate: attention masks hold them.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import numpy as np
+
+from acp.diagnostics import Diagnostic, Refused, Severity, pointer
+from cep.graph import Cutter, Region
+from reference_runtime.adapter import (
+    Arena,
+    Executable,
+    Numeric,
+    NumericClass,
+    Queue,
+    QueueKind,
+    Thunk,
+    UnsupportedError,
+    View,
+)
+from reference_runtime.host import DTYPES
+
+if TYPE_CHECKING:
+    from cep.opset.definition import TensorType
+    from cep.store import Store
+    from cep.v1.plan import Step
+    from reference_runtime.admission import AdmittedPlan
+
+Progress: TypeAlias = Callable[[Sequence[int], str], Iterable[int]]
+"""Passes items through while showing how far it has come; `acp.cli.output.progress` is one."""
+
+CAPACITY: Final = 256
+"""Sets of input shapes whose binding is kept."""
+
+SYNC_TIMEOUT_S: Final = 600.0
+"""How long the work of one step may take on a device with queues of its own."""
+
+
+class InputError(Refused):
+    """Inputs that the plan does not admit (RUN-I1, RUN-I2, RUN-I3)."""
+
+
+class TripError(Refused):
+    """A limit that was crossed (RUN-X3).
+
+    Attributes:
+        quantity: What was crossed.
+    """
+
+    def __init__(self, quantity: str, *diagnostics: Diagnostic) -> None:
+        super().__init__(*diagnostics)
+        self.quantity = quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output of a plan.
+
+    Attributes:
+        name: Name for the caller.
+        buffer: Index of the buffer that holds it.
+        type: Its type.
+    """
+
+    name: str
+    buffer: int
+    type: TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class BoundShapes:
+    """A plan bound for one set of input shapes.
+
+    Attributes:
+        sizes: Sizes of the symbols.
+        inputs: Views of the input buffers, in the plan's order.
+        outputs: Views of the output buffers, in the plan's order.
+        thunks: By step, its work.
+    """
+
+    sizes: Mapping[str, int]
+    inputs: tuple[View, ...]
+    outputs: tuple[View, ...]
+    thunks: tuple[Thunk, ...]
+
+
+class Binder:
+    """Compiled regions and allocated arenas of one plan, bound to input shapes on demand."""
+
+    def __init__(
+        self,
+        admitted: AdmittedPlan,
+        store: Store | None,
+        *,
+        progress: Progress = lambda items, _: items,
+        capacity: int = CAPACITY,
+    ) -> None:
+        """Allocate the arenas and compile every region.
+
+        Raises:
+            UnsupportedError: An adapter cannot run a region (RUN-A3).
+            NumericError: A stack cannot keep the plan's numeric class (RUN-N1).
+            DeviceLostError: A device has not the memory (RUN-X2).
+            StoreError: A constant is missing or damaged (CEP-I2).
+        """
+        self._admitted = admitted
+        self._plan = admitted.plan
+        self._capacity = capacity
+        self._bound: OrderedDict[tuple[object, ...], BoundShapes] = OrderedDict()
+        plan = admitted.plan
+        self._device_of_queue = {queue.id: queue.device for queue in plan.queues}
+        self._arenas: dict[str, Arena] = {
+            arena.id: admitted.device(arena.device).adapter.alloc(
+                admitted.device(arena.device).unit_id,
+                arena.bytes,
+                arena.alignment_bytes,
+                arena.memory,
+            )
+            for arena in plan.arenas
+        }
+        self._queues: dict[str, Queue] = {}
+        try:
+            for queue in plan.queues:
+                device = admitted.device(queue.device)
+                self._queues[queue.id] = device.adapter.queue(device.unit_id, QueueKind(queue.kind))
+            constants = _constants(admitted, store)
+            cutter = Cutter.of(admitted.view)
+            self._executables = {
+                index: self._prepare(index, cutter, constants)
+                for index in progress(_runs(plan.steps), "regions compiled")
+            }
+        except BaseException:
+            self.close()
+            raise
+        written = {buffer for step in plan.steps for buffer in step.writes}
+        self.inputs = tuple(
+            Port(b.name, self._place(b.value, lambda i: i not in written), self._type(b.value))
+            for b in plan.inputs
+        )
+        self.outputs = tuple(
+            Port(b.name, self._place(b.value, lambda _: True), self._type(b.value))
+            for b in plan.outputs
+        )
+
+    def at(self, inputs: Mapping[str, Any]) -> tuple[BoundShapes, tuple[View, ...]]:
+        """Return the plan bound for the shapes of `inputs`, and the inputs in the plan's order.
+
+        Raises:
+            InputError: The plan does not admit the inputs (RUN-I1, RUN-I2, RUN-I3).
+        """
+        arrays = self._arrays(inputs)
+        key = tuple(array.shape for array in arrays)
+        bound = self._bound.get(key)
+        if bound is None:
+            bound = self._bound[key] = self._bind(self._sizes(arrays))
+            while len(self._bound) > self._capacity:
+                self._bound.popitem(last=False)
+        else:
+            self._bound.move_to_end(key)
+        return bound, arrays
+
+    def close(self) -> None:
+        """Free bindings, queues and arenas."""
+        for queue in self._queues.values():
+            queue.close()
+        self._bound.clear()
+        self._executables = {}
+        self._arenas = {}
+
+    # --- preparing ------------------------------------------------------------------------------
+
+    def _type(self, value: str) -> TensorType:
+        return self._admitted.view.types[value]
+
+    def _place(self, value: str, admissible: Callable[[int], bool]) -> int:
+        """Return the first admissible buffer of a value."""
+        return next(
+            index
+            for index, buffer in enumerate(self._plan.buffers)
+            if buffer.value == value and admissible(index)
+        )
+
+    def _prepare(self, index: int, cutter: Cutter, constants: Mapping[str, View]) -> Executable:
+        step = self._plan.steps[index]
+        device = self._admitted.device(self._device_of_queue[step.queue])
+        region = _region(cutter, step, [buffer.value for buffer in self._plan.buffers])
+        if step.run is not None and step.run.artifact is not None:
+            reason = f"no adapter here runs compiled code of plans: {step.run.artifact}"
+            raise UnsupportedError.because("RUN-A3", reason, pointer("steps", index, "run"))
+        numeric = self._plan.constraints
+        try:
+            return device.adapter.prepare(
+                region,
+                device=device.unit_id,
+                artifact=None,
+                constants={name: constants[name] for name in region.constants},
+                numeric=NumericClass(Numeric(numeric.numeric), numeric.numeric_tolerance or 0),
+            )
+        except Refused as refusal:
+            raise type(refusal)(
+                *(
+                    replace(d, path=pointer("steps", index), message=f"{device.slot}: {d.message}")
+                    for d in refusal.diagnostics
+                )
+            ) from refusal
+
+    # --- inputs ---------------------------------------------------------------------------------
+
+    def _arrays(self, inputs: Mapping[str, Any]) -> tuple[View, ...]:
+        """Return the inputs in the plan's order, judged by name and dtype."""
+        if inputs.keys() != {port.name for port in self.inputs}:
+            raise InputError(*self._misnamed(inputs))
+        arrays = []
+        for port in self.inputs:
+            given = inputs[port.name]
+            expected = DTYPES[port.type.dtype]
+            if not isinstance(given, np.ndarray):
+                if not hasattr(given, "__dlpack__"):
+                    found = f"a {type(given).__name__}, which is no array"
+                    raise _wrong_dtype(port, found)
+                given = np.from_dlpack(given)
+            if given.dtype != expected:
+                raise _wrong_dtype(port, str(given.dtype))
+            arrays.append(given)
+        return tuple(arrays)
+
+    def _misnamed(self, inputs: Mapping[str, Any]) -> Iterable[Diagnostic]:
+        known = [port.name for port in self.inputs]
+        for name in known:
+            if name not in inputs:
+                reason = f"input {name!r} is missing; the plan takes {', '.join(known)}"
+                yield _input_diagnostic("RUN-I1", name, reason)
+        for name in inputs:
+            if name not in known:
+                reason = f"the plan has no input {str(name)!r}; it takes {', '.join(known)}"
+                yield _input_diagnostic("RUN-I1", str(name), reason)
+
+    def _sizes(self, arrays: Sequence[View]) -> dict[str, int]:
+        """Return the sizes of the symbols that the shapes of the inputs say."""
+        sizes: dict[str, int] = {}
+        said_by: dict[str, str] = {}
+        for port, array in zip(self.inputs, arrays, strict=True):
+            if array.ndim != port.type.rank:
+                reason = f"has {array.ndim} axes, {list(array.shape)}; allowed are {port.type.rank}"
+                raise _wrong_shape(port, reason)
+            for axis, (dim, size) in enumerate(zip(port.type.shape, array.shape, strict=True)):
+                name = _lone_symbol(dim)
+                if name is not None:
+                    self._say(port, axis, (name, size), sizes, said_by)
+        for port, array in zip(self.inputs, arrays, strict=True):
+            for axis, (dim, size) in enumerate(zip(port.type.shape, array.shape, strict=True)):
+                if dim.symbols <= sizes.keys() and dim.evaluate(sizes) != size:
+                    reason = f"axis {axis} has size {size}; it must be {dim}"
+                    if dim.value is None:
+                        reason += f" = {dim.evaluate(sizes)}"
+                    raise _wrong_shape(port, reason)
+        unsaid = sorted(self._admitted.view.ranges.keys() - sizes.keys())
+        if unsaid:
+            reason = f"no axis of an input is the symbol {unsaid[0]!r} alone, so its size is unsaid"
+            raise InputError.because("RUN-I3", reason, "/symbols")
+        return sizes
+
+    def _say(
+        self,
+        port: Port,
+        axis: int,
+        said: tuple[str, int],
+        sizes: dict[str, int],
+        said_by: dict[str, str],
+    ) -> None:
+        """Take the size of a symbol from an axis, if it is admissible and not contradicted."""
+        name, size = said
+        if sizes.setdefault(name, size) != size:
+            reason = (
+                f"axis {axis} has size {size}; {said_by[name]} says that {name} is {sizes[name]}"
+            )
+            raise _wrong_shape(port, reason)
+        said_by.setdefault(name, f"axis {axis} of {port.name!r}")
+        span = self._admitted.view.ranges[name]
+        if not span.min <= size <= span.max or size % span.divisor:
+            allowed = f"{name} is {span.min} to {span.max}"
+            if span.divisor > 1:
+                allowed += f", in multiples of {span.divisor}"
+            raise _wrong_shape(port, f"axis {axis} has size {size}; allowed: {allowed}")
+
+    # --- binding --------------------------------------------------------------------------------
+
+    def _bind(self, sizes: Mapping[str, int]) -> BoundShapes:
+        plan = self._plan
+        views = [
+            self._arenas[buffer.arena].view(
+                buffer.offset,
+                tuple(dim.evaluate(sizes) for dim in self._type(buffer.value).shape),
+                self._type(buffer.value).dtype,
+            )
+            for buffer in plan.buffers
+        ]
+        thunks = tuple(self._thunk(index, step, views) for index, step in enumerate(plan.steps))
+        return BoundShapes(
+            sizes,
+            tuple(views[port.buffer] for port in self.inputs),
+            tuple(views[port.buffer] for port in self.outputs),
+            thunks,
+        )
+
+    def _thunk(self, index: int, step: Step, views: Sequence[View]) -> Thunk:
+        queue = self._queues[step.queue]
+        reads = [views[i] for i in step.reads]
+        writes = [views[i] for i in step.writes]
+        if step.transfer is not None:
+            if queue.synchronous:
+                return partial(np.copyto, writes[0], reads[0])
+            return partial(_copy, queue, reads[0], writes[0])
+        work = self._executables[index].bind(reads, writes)
+        if not queue.synchronous:
+            work = partial(_submit, queue, work)
+        if self._plan.safety is not None and self._plan.safety.nan_guard:
+            results = {port.buffer for port in self.outputs}
+            guarded = [
+                (self._plan.buffers[i].value, views[i], i in results)
+                for i in step.writes
+                if views[i].dtype.kind == "f"
+            ]
+            if guarded:
+                return partial(_guard, work, index, guarded)
+        return work
+
+
+def _runs(steps: Sequence[Step]) -> list[int]:
+    """Return the indices of the steps that compute.
+
+    Raises:
+        UnsupportedError: A step has a body that this runtime does not carry out (RUN-A3).
+    """
+    for index, step in enumerate(steps):
+        if step.run is None and step.transfer is None:
+            reason = "this runtime carries out RUN and TRANSFER steps only"
+            raise UnsupportedError.because("RUN-A3", reason, pointer("steps", index))
+    return [index for index, step in enumerate(steps) if step.run is not None]
+
+
+def _region(cutter: Cutter, step: Step, values: Sequence[str]) -> Region:
+    """Return a step's region, with inputs and outputs in the order of its reads and writes."""
+    region = cutter.region(step.run.ops if step.run is not None else ())
+    reads = tuple(values[i] for i in step.reads)
+    # A constant that has a buffer is read from there like any other value.
+    constants = tuple(name for name in region.constants if name not in reads)
+    return replace(
+        region, inputs=reads, outputs=tuple(values[i] for i in step.writes), constants=constants
+    )
+
+
+def _constants(admitted: AdmittedPlan, store: Store | None) -> dict[str, View]:
+    """Return the elements of all constants, as read-only arrays over the store's bytes."""
+    arrays: dict[str, View] = {}
+    for constant in admitted.plan.constants:
+        if store is None:
+            raise UnsupportedError.because(
+                "RUN-A3", "the plan has weights, but no store was given", "/constants"
+            )
+        entry, data = store.tensor(constant)
+        if entry.dtype not in DTYPES:
+            reason = f"host memory has no {entry.dtype}; allowed are {' '.join(DTYPES)}"
+            raise UnsupportedError.because("RUN-A3", f"{constant.value}: {reason}")
+        array = np.frombuffer(data, dtype=DTYPES[entry.dtype]).reshape(entry.shape)
+        if not array.flags.aligned:
+            array = array.copy()
+        array.flags.writeable = False
+        arrays[constant.value] = array
+    return arrays
+
+
+def _lone_symbol(dim: Any) -> str | None:
+    """Return the name of the symbol that a dim is, if it is one."""
+    if len(dim.terms) == 1:
+        monomial, coefficient = dim.terms[0]
+        if coefficient == 1 and len(monomial) == 1 and monomial[0][1] == 1:
+            return str(monomial[0][0])
+    return None
+
+
+def _input_diagnostic(code: str, name: str, reason: str) -> Diagnostic:
+    return Diagnostic(code, Severity.ERROR, pointer("inputs", name), reason)
+
+
+def _wrong_dtype(port: Port, found: str) -> InputError:
+    allowed = DTYPES[port.type.dtype]
+    reason = f"input {port.name!r} is {found}; allowed is {allowed}: convert it with .astype"
+    return InputError(_input_diagnostic("RUN-I2", port.name, reason))
+
+
+def _wrong_shape(port: Port, reason: str) -> InputError:
+    return InputError(_input_diagnostic("RUN-I3", port.name, f"input {port.name!r} {reason}"))
+
+
+def _submit(queue: Queue, work: Thunk) -> None:
+    """Do work on a device's own queue, and wait for its end."""
+    queue.submit(work)
+    queue.sync(SYNC_TIMEOUT_S)
+
+
+def _copy(queue: Queue, source: View, destination: View) -> None:
+    """Copy through a device's own queue, and wait for the end."""
+    queue.copy(source, destination)
+    queue.sync(SYNC_TIMEOUT_S)
+
+
+def _guard(work: Thunk, index: int, guarded: Sequence[tuple[str, View, bool]]) -> None:
+    """Do work, then refuse to go on if it wrote what is not a number."""
+    work()
+    for value, view, is_result in guarded:
+        bad = np.isnan(view).any() if not is_result else not np.isfinite(view).all()
+        if bad:
+            quantity = "not-finite" if is_result else "nan"
+            what = "a value that is not finite" if is_result else "a NaN"
+            raise TripError(
+                quantity,
+                Diagnostic(
+                    "RUN-X3",
+                    Severity.ERROR,
+                    pointer("steps", index),
+                    f"step {index} wrote {what} into {value!r}; check the inputs and the weights",
+                ),
+            )

@@ -1,0 +1,415 @@
+"""The runtime in three calls: load a plan, run it, get a receipt.
+
+    with Runtime(policy=policy) as runtime:
+        bound = runtime.load(envelope, descriptors=descriptors, store=store)
+        outputs = bound.run({"input_ids": ids, "attention_mask": mask})
+        receipt = bound.receipt(key, issuer="example.com")
+
+Loading verifies the plan, finds its devices, compiles its regions and allocates its memory; running
+copies the inputs into that memory, runs the steps, and copies the outputs out. Those two copies are
+the only ones that the plan does not list.
+
+Invariants:
+
+* Nothing runs that was not admitted, and no plan runs after it has expired (CEP-I5).
+* A run ends: with outputs, or with a coded refusal; RUN-X1 a step failed, RUN-X2 a device is gone
+  or hangs, RUN-X3 a limit was crossed. It never gives outputs of a run that failed.
+* A receipt covers exactly the runs that ended well since the one before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+
+from acp.diagnostics import Refused, pointer
+from cep.receipt import Account, ReceiptError, Root, TensorDigest, seal
+from cep.v1.receipt import MeasuredStep, Trip
+from reference_runtime.adapter import Adapter, DeviceLostError, StepError, View
+from reference_runtime.admission import AdmittedPlan, admit
+from reference_runtime.binding import Binder, Port, Progress, TripError
+from reference_runtime.execution import (
+    Schedule,
+    StepFailedError,
+    StepHangsError,
+    Timeline,
+    executor,
+)
+
+if TYPE_CHECKING:
+    from acp.dsse import Envelope
+    from acp.keys import PrivateKey
+    from acp.policy import TrustPolicy
+    from cep.store import Store
+    from cep.v1.plan import Plan, Step
+
+KEPT_SPANS: Final = 200_000
+"""Times of steps that are kept for medians and timelines, over the most recent runs."""
+
+
+class PlanClosedError(Refused):
+    """A plan that is closed, or has expired while it was bound (CEP-I5, RUN-X4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """When the parts of one run happened, on the clock of `time.perf_counter_ns`.
+
+    Attributes:
+        number: Number of the run since the plan was loaded, from 0.
+        sizes: Sizes of the symbols.
+        began_ns: When the inputs began to be copied in.
+        ended_ns: When the outputs had been copied out.
+        timeline: When the steps began and ended.
+    """
+
+    number: int
+    sizes: Mapping[str, int]
+    began_ns: int
+    ended_ns: int
+    timeline: Timeline
+
+    def form(self) -> dict[str, object]:
+        """Return the record as JSON: times in nanoseconds since the run began."""
+        return {
+            "run": self.number,
+            "sizes": {name: str(size) for name, size in self.sizes.items()},
+            "end_ns": self.ended_ns - self.began_ns,
+            "steps": [
+                [begin - self.began_ns, end - self.began_ns] for begin, end in self.timeline.spans()
+            ],
+        }
+
+
+class Runtime:
+    """Loads plans under one policy, and closes them together."""
+
+    def __init__(
+        self,
+        *,
+        policy: TrustPolicy,
+        adapters: Sequence[Adapter] | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Set what every plan is judged by.
+
+        Args:
+            policy: Who is trusted, and whose adapters may be loaded.
+            adapters: Adapters that the embedding program made itself. None: the installed ones.
+            clock: Tells the time, aware of its time zone.
+        """
+        self._policy = policy
+        self._adapters = adapters
+        self._clock = clock
+        self._plans: list[BoundPlan] = []
+
+    def load(
+        self,
+        plan: bytes,
+        *,
+        descriptors: Sequence[bytes],
+        store: Store | None = None,
+        progress: Progress = lambda items, _: items,
+    ) -> BoundPlan:
+        """Admit a plan, compile its regions and allocate its memory.
+
+        Args:
+            plan: The signed plan.
+            descriptors: Signed descriptors, among them those of the plan's devices.
+            store: Where the plan's weights are; None if it has none.
+            progress: Shows how far the compilation has come.
+
+        Raises:
+            AdmissionError: The plan does not verify, or a device is not present.
+            AdapterError: An adapter may not be loaded, or cannot be (RUN-A1, RUN-A2).
+            UnsupportedError: An adapter cannot run a region (RUN-A3).
+            NumericError: A stack cannot keep the plan's numeric class (RUN-N1).
+            DeviceLostError: A device has not the memory (RUN-X2).
+        """
+        admitted = admit(
+            plan,
+            descriptors=descriptors,
+            policy=self._policy,
+            store=store,
+            now=self._clock(),
+            adapters=self._adapters,
+        )
+        bound = BoundPlan(admitted, Binder(admitted, store, progress=progress), self._clock)
+        self._plans.append(bound)
+        return bound
+
+    def close(self) -> None:
+        """Close every plan that was loaded."""
+        for bound in self._plans:
+            bound.close()
+        self._plans.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What has happened since the last receipt."""
+
+    runs: int = 0
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    inputs: Root = field(default_factory=Root)
+    outputs: Root = field(default_factory=Root)
+    trips: list[Trip] = field(default_factory=list)
+
+
+class BoundPlan:
+    """A plan that is ready to run; one run at a time, from any thread."""
+
+    def __init__(
+        self, admitted: AdmittedPlan, binder: Binder, clock: Callable[[], datetime]
+    ) -> None:
+        plan = admitted.plan
+        self._admitted = admitted
+        self._binder = binder
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._closed = False
+        self._expires_at = datetime.fromisoformat(plan.expires_at)
+        names = [queue.id for queue in plan.queues]
+        self._executor = executor(
+            Schedule.of(
+                queues=len(names),
+                queue_of=[names.index(step.queue) for step in plan.steps],
+                waits=[
+                    [(names.index(w.queue), w.epoch) for w in step.waits] for step in plan.steps
+                ],
+            ),
+            names=names,
+            limits_ns=_limits(plan),
+        )
+        self._number = 0
+        self._history: deque[RunRecord] = deque(maxlen=max(16, KEPT_SPANS // len(plan.steps)))
+        self._tally = _Tally()
+
+    @property
+    def plan(self) -> Plan:
+        """The plan."""
+        return self._admitted.plan
+
+    @property
+    def admitted(self) -> AdmittedPlan:
+        """The plan with its devices and its verification."""
+        return self._admitted
+
+    @property
+    def inputs(self) -> tuple[Port, ...]:
+        """What `run` takes."""
+        return self._binder.inputs
+
+    @property
+    def outputs(self) -> tuple[Port, ...]:
+        """What `run` returns."""
+        return self._binder.outputs
+
+    @property
+    def history(self) -> Sequence[RunRecord]:
+        """The most recent runs, oldest first."""
+        return tuple(self._history)
+
+    def run(self, inputs: Mapping[str, Any], *, copy: bool = True) -> dict[str, View]:
+        """Run the plan once.
+
+        Args:
+            inputs: By name, NumPy arrays or anything with DLPack in host memory, of the plan's
+                dtypes and admissible shapes. They are copied into the plan's memory.
+            copy: Return copies. Otherwise the outputs are read-only views of the plan's memory,
+                which the next run overwrites.
+
+        Returns:
+            The outputs by name.
+
+        Raises:
+            InputError: The plan does not admit the inputs (RUN-I1, RUN-I2, RUN-I3).
+            StepError: A step failed (RUN-X1).
+            DeviceLostError: A device is gone, or did not answer in time (RUN-X2).
+            TripError: A limit was crossed (RUN-X3).
+            PlanClosedError: The plan is closed (RUN-X4) or has expired (CEP-I5).
+        """
+        with self._lock:
+            started_at = self._open()
+            bound, arrays = self._binder.at(inputs)
+            began = perf_counter_ns()
+            for view, array in zip(bound.inputs, arrays, strict=True):
+                np.copyto(view, array)
+            # Before the steps: one may write over an input whose last reader has run.
+            given = _digests(self._binder.inputs, bound.inputs)
+            try:
+                timeline = self._executor.run(bound.thunks)
+            except StepFailedError as failure:
+                raise self._refusal(failure) from failure.__cause__
+            outputs = {
+                port.name: view.copy() if copy else _read_only(view)
+                for port, view in zip(self._binder.outputs, bound.outputs, strict=True)
+            }
+            record = RunRecord(self._number, bound.sizes, began, perf_counter_ns(), timeline)
+            tally = self._tally
+            tally.inputs.add(given)
+            tally.outputs.add(_digests(self._binder.outputs, bound.outputs))
+            tally.started_at = tally.started_at or started_at
+            tally.finished_at = self._clock()
+            tally.runs += 1
+            self._number += 1
+            self._history.append(record)
+        return outputs
+
+    def receipt(self, key: PrivateKey | Iterable[PrivateKey], issuer: str) -> Envelope:
+        """Return the signed receipt of the runs since the last receipt, and begin a new account.
+
+        Args:
+            key: Key or keys to sign with.
+            issuer: Who ran the plan: a DNS name that readers' policies grant the key for.
+
+        Raises:
+            ReceiptError: Nothing ran since the last receipt, or too much (CEP-P4).
+        """
+        keys = key if isinstance(key, Iterable) else (key,)
+        with self._lock:
+            tally = self._tally
+            if tally.started_at is None or tally.finished_at is None:
+                reason = "no run has ended well since the last receipt; run the plan first"
+                raise ReceiptError.because("CEP-P4", reason)
+            account = Account(
+                plan=self.plan,
+                descriptors=[device.descriptor_digest for device in self._admitted.devices],
+                verifier=self._admitted.verification,
+                binding=[device.binding() for device in self._admitted.devices],
+                started_at=tally.started_at,
+                finished_at=tally.finished_at,
+                runs=tally.runs,
+                inputs_root=tally.inputs.digest,
+                outputs_root=tally.outputs.digest,
+                measured=self._measured(),
+                trips=tally.trips,
+            )
+            envelope = seal(account, issuer, keys)
+            self._tally = _Tally()
+        return envelope
+
+    def close(self) -> None:
+        """Join every worker and free the plan's memory. Safe to call twice."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._executor.close()
+                self._binder.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def _open(self) -> datetime:
+        """Return the time, if the plan may run now."""
+        now = self._clock()
+        if self._closed:
+            raise PlanClosedError.because("RUN-X4", "the plan was closed; load it again")
+        if now >= self._expires_at:
+            reason = f"the plan expired at {self.plan.expires_at}; load a newer revision"
+            raise PlanClosedError.because("CEP-I5", reason, "/expires_at")
+        return now
+
+    def _measured(self) -> list[MeasuredStep]:
+        """Return the times of the runs that the receipt covers, as far as they are kept."""
+        runs = self._tally.runs
+        kept = [record for record in self._history if record.number >= self._number - runs]
+        spans = [record.timeline.spans() for record in kept]
+        measured = []
+        for index in range(len(self.plan.steps)):
+            times = sorted(span[index][1] - span[index][0] for span in spans)
+            measured.append(
+                MeasuredStep(
+                    step=index,
+                    n=runs,
+                    p50_ns=_percentile(times, 50),
+                    p99_ns=_percentile(times, 99),
+                )
+            )
+        return measured
+
+    def _refusal(self, failure: StepFailedError) -> Refused:
+        """Return the refusal of a run, in the words of the plan."""
+        index = failure.step
+        step = self.plan.steps[index]
+        slot = next(q.device for q in self.plan.queues if q.id == step.queue)
+        place = f"step {index} ({_summary(self.plan, step)}) on device {slot!r}"
+        cause = failure.__cause__
+        path = pointer("steps", index)
+        if isinstance(cause, TripError):
+            self._tally.trips.append(Trip(step=index, quantity=cause.quantity, action="abort"))
+            return cause
+        if isinstance(failure, StepHangsError):
+            self._tally.trips.append(Trip(step=index, quantity="time", action="abort"))
+            reason = f"{place} did not come back in time; load the plan again"
+            return DeviceLostError.because("RUN-X2", reason, path)
+        if isinstance(cause, DeviceLostError):
+            message = "; ".join(d.message for d in cause.diagnostics)
+            return DeviceLostError.because("RUN-X2", f"{place}: {message}", path)
+        message = str(cause) if isinstance(cause, Refused) else f"{type(cause).__name__}: {cause}"
+        return StepError.because("RUN-X1", f"{place} failed: {message}", path)
+
+
+def _limits(plan: Plan) -> list[int | None] | None:
+    """Return by step how long it may take, in nanoseconds; None where the plan has no watchdog."""
+    share = plan.safety.watchdog_ppm if plan.safety is not None else None
+    if share is None:
+        return None
+    limits: list[int | None] = []
+    for step in plan.steps:
+        estimate = step.estimate
+        expected = (estimate.p99_ns or estimate.p50_ns) if estimate is not None else None
+        limits.append(expected * share // 1_000_000 if expected else None)
+    return limits
+
+
+def _summary(plan: Plan, step: Step) -> str:
+    """Return what a step does, for people."""
+    if step.run is None:
+        return f"transfer of {plan.buffers[step.reads[0]].value}"
+    first = plan.ops[step.run.ops[0]].target
+    count = len(step.run.ops)
+    return first if count == 1 else f"{count} ops from {first}"
+
+
+def _digests(ports: Sequence[Port], arrays: Sequence[View]) -> list[TensorDigest]:
+    """Return what the receipt remembers of inputs or outputs."""
+    return [
+        TensorDigest(port.name, port.type.dtype, array.shape, _elements_digest(array))
+        for port, array in zip(ports, arrays, strict=True)
+    ]
+
+
+def _elements_digest(array: View) -> str:
+    """Return the digest of an array's elements: little-endian, row-major."""
+    dense = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    return "sha256:" + hashlib.sha256(dense.reshape(-1).view(np.uint8).data).hexdigest()
+
+
+def _read_only(view: View) -> View:
+    shown = view.view()
+    shown.flags.writeable = False
+    return shown
+
+
+def _percentile(ascending: Sequence[int], percent: int) -> int:
+    """Return a percentile by the nearest-rank method."""
+    return ascending[max(0, -(-len(ascending) * percent // 100) - 1)]
