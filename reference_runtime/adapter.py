@@ -36,8 +36,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from acp.diagnostics import Refused
 
 if TYPE_CHECKING:
-    import numpy
-    import numpy.typing
+    import numpy.typing as npt
 
     from acp.v1.capability import (
         Engine,
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
     )
     from cep.graph import Region
 
-    View: TypeAlias = numpy.typing.NDArray[Any]
+    View: TypeAlias = npt.NDArray[Any]
 else:
     View = Any
 
@@ -65,7 +64,7 @@ Thunk: TypeAlias = Callable[[], None]
 
 
 class AdapterError(Refused):
-    """An adapter that may not be loaded (RUN-A1), or is missing, double or of another ABI (RUN-A2)."""
+    """An adapter that is not allowed (RUN-A1), or is missing, there twice or unfit (RUN-A2)."""
 
 
 class UnsupportedError(Refused):

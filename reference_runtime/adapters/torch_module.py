@@ -1,0 +1,195 @@
+"""Regions as torch graph modules: the way from CEP-Core back to ATen.
+
+Names, operands and attributes of CEP-Core are ATen's, so each node becomes one call. Constants and
+the sizes that attributes name are arguments of the graph, after the inputs: a module is built once
+and called with other sizes, and no weight is looked up by name while it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from cep.expr import Dim
+from cep.opset import OPERATIONS
+from cep.opset.definition import AttributeValue
+from reference_runtime.adapter import UnsupportedError, View
+
+if TYPE_CHECKING:
+    from cep.graph import Node, Region
+
+_TORCH_DTYPES: Final[Mapping[str, str]] = {
+    "f64": "float64", "f32": "float32", "f16": "float16", "bf16": "bfloat16",
+    "i64": "int64", "i32": "int32", "i16": "int16", "i8": "int8", "ui8": "uint8", "i1": "bool",
+}  # fmt: skip
+
+_REDUCTIONS: Final = frozenset({"sum.dim_IntList", "mean.dim", "amax", "amin", "linalg_vector_norm"})
+
+_FIXED: Final[Mapping[str, Mapping[str, object]]] = {
+    # ATen's default keeps the strides of its operand, which a later reshape could not take.
+    "clone": {"memory_format": "contiguous"},
+    "_softmax": {"half_to_float": False},
+}
+"""Arguments that are no attributes, where ATen has no default or not the one that is meant."""
+
+
+@cache
+def torch_library() -> Any:
+    """Import torch, so that its threads do not spin while another stack works.
+
+    Spinning threads of several OpenMP runtimes on few processors cost more than an order of
+    magnitude. The variables are read when the runtime is loaded; those the user set are kept.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    import torch
+
+    return torch
+
+
+def tensor(array: View) -> Any:
+    """Return the torch tensor that shares the memory of `array`.
+
+    A read-only array, such as a mapped file of weights, gives a tensor that must not be written.
+    """
+    torch = torch_library()
+    if array.flags.writeable:
+        return torch.from_numpy(array)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*not writable.*")
+        return torch.from_numpy(array)
+
+
+@dataclass(frozen=True, slots=True)
+class RegionGraph:
+    """A region as a torch function.
+
+    Attributes:
+        forward: Takes the inputs, the constants and the sizes, each in order; returns a tuple of
+            the outputs.
+        constants: Ids of the constants, in the order of the arguments.
+        sizes: Dims of the sizes, in the order of the arguments.
+    """
+
+    forward: Any
+    constants: tuple[str, ...]
+    sizes: tuple[Dim, ...]
+
+
+def graph_of(region: Region) -> RegionGraph:
+    """Return `region` as a torch graph module.
+
+    Raises:
+        UnsupportedError: An operation is not in the opset, or misses an attribute (RUN-A3).
+    """
+    torch = torch_library()
+    graph = torch.fx.Graph()
+    known = {
+        value: graph.placeholder(f"{kind}{i}")
+        for kind, values in (("x", region.inputs), ("c", region.constants))
+        for i, value in enumerate(values)
+    }
+    sizes = {
+        dim: graph.placeholder(f"s{i}") for i, dim in enumerate(dict.fromkeys(_dims(region.nodes)))
+    }
+    for node in region.nodes:
+        _append(graph, node, region, known, sizes)
+    graph.output(tuple(known[value] for value in region.outputs))
+    module = torch.fx.GraphModule(torch.nn.Module(), graph)
+    return RegionGraph(module.forward, region.constants, tuple(sizes))
+
+
+def _append(
+    graph: Any, node: Node, region: Region, known: dict[str, Any], sizes: Mapping[Dim, Any]
+) -> None:
+    function = _function(node)
+    args, kwargs = _arguments(function, node, region, known, sizes)
+    result = graph.call_function(function, args, kwargs)
+    if len(node.outputs) == 1:
+        known[node.outputs[0]] = result
+        return
+    import operator
+
+    for position, value in enumerate(node.outputs):
+        known[value] = graph.call_function(operator.getitem, (result, position))
+
+
+def _function(node: Node) -> Any:
+    """Return ATen's function for a node."""
+    if node.target not in OPERATIONS:
+        raise UnsupportedError.because("RUN-A3", f"{node.target} is not in the opset")
+    name, _, overload = OPERATIONS[node.target].name.partition(".")
+    # A view of CEP-Core is about elements in row-major order, one of ATen also about strides.
+    name = "reshape" if name == "view" else name
+    return getattr(getattr(torch_library().ops.aten, name), overload or "default")
+
+
+def _arguments(
+    function: Any, node: Node, region: Region, known: Mapping[str, Any], sizes: Mapping[Dim, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of a call, positional ones in the order of ATen's schema."""
+    operation = OPERATIONS[node.target]
+    given: dict[str, Any] = {}
+    for position, operand in enumerate(operation.operands):
+        if operand.variadic:
+            given[operand.name] = [known[v] for v in node.inputs[position:]]
+        elif position < len(node.inputs):
+            given[operand.name] = known[node.inputs[position]]
+    kinds = {p.name: p.kind for p in operation.parameters}
+    for name, value in node.attributes.items():
+        given[name] = _literal(kinds[name], value, sizes)
+    if operation.name in _REDUCTIONS and not given["dim"]:
+        given["dim"] = list(range(region.types[node.inputs[0]].rank))
+    for name, constant in _FIXED.get(operation.name, {}).items():
+        given[name] = torch_library().contiguous_format if constant == "contiguous" else constant
+    if given.get("alpha") == 1 and operation.name.startswith(("add.", "sub.")):
+        del given["alpha"]
+    if "size" in given and "reshape" in function.name():
+        given["shape"] = given.pop("size")
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for argument in function._schema.arguments:  # noqa: SLF001 - torch has no public way
+        if argument.name in given and argument.kwarg_only:
+            kwargs[argument.name] = given[argument.name]
+        elif argument.name in given:
+            args.append(given[argument.name])
+        elif not argument.kwarg_only:
+            args.append(argument.default_value)
+    return _trimmed(args, function), kwargs
+
+
+def _trimmed(args: list[Any], function: Any) -> tuple[Any, ...]:
+    """Return the arguments without those at the end that have ATen's default."""
+    positional = [a for a in function._schema.arguments if not a.kwarg_only]  # noqa: SLF001
+    while args and positional[len(args) - 1].has_default_value():
+        if args[-1] is not None and args[-1] != positional[len(args) - 1].default_value:
+            break
+        if args[-1] is None and positional[len(args) - 1].default_value is not None:
+            break
+        args.pop()
+    return tuple(args)
+
+
+def _literal(kind: str, value: AttributeValue, sizes: Mapping[Dim, Any]) -> Any:
+    """Return an attribute as torch takes it: a number, a dtype, or arguments for sizes."""
+    if kind == "dtype":
+        return getattr(torch_library(), _TORCH_DTYPES[str(value)])
+    if isinstance(value, Dim):
+        return sizes[value] if value.value is None else value.value
+    if isinstance(value, tuple):
+        return [_literal("", item, sizes) for item in value]
+    return value
+
+
+def _dims(nodes: Sequence[Node]) -> list[Dim]:
+    """Return the sizes that attributes name and that depend on symbols, in order of use."""
+    found: list[Dim] = []
+    for node in nodes:
+        for value in node.attributes.values():
+            items = value if isinstance(value, tuple) else (value,)
+            found += [d for d in items if isinstance(d, Dim) and d.value is None]
+    return found

@@ -1,0 +1,3 @@
+"""What is here, and how fast it is: system facts, micro-benchmarks, and the documents about both."""
+
+from __future__ import annotations
