@@ -1,0 +1,214 @@
+"""The devices of a system as the planner sees them: what they support, hold, share and cost.
+
+Costs come from measurement records where there are some: for each operation a piecewise linear
+curve over its work, and the cost of starting a region. Where an operation was not measured, it
+costs what the most similar measured one costs; without any record, what the descriptor's peak rates
+allow.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from acp.canonical import digest
+from acp.diagnostics import Refused
+from cep.opset import OPERATIONS, PREFIX
+from cep.planner.work import moved_bytes, operations
+
+if TYPE_CHECKING:
+    from acp.v1.capability import CapabilityDescriptor, Memory, OperationVariant
+    from acp.v1.measurement import MeasurementPoint, MeasurementRecord
+    from acp.v1.system import SystemDescriptor
+    from cep.graph import Node
+    from cep.opset.definition import TensorType
+
+_NANOSECONDS: Final = 1_000_000_000
+_CONTRACTION: Final = f"{PREFIX}linear"
+_POINTWISE: Final = f"{PREFIX}add.Tensor"
+_CALL: Final = "call"
+_DEFAULT_CALL_NS: Final = 10_000
+
+
+class PlanningError(Refused):
+    """No plan can be made (codes ``CEP-X4`` … ``CEP-X6``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Time over work, linear between measured points.
+
+    Attributes:
+        points: Pairs of work and time in nanoseconds, by rising work.
+    """
+
+    points: tuple[tuple[int, float], ...]
+
+    def time_ns(self, work: int) -> float:
+        """Return the time for some work; beyond the points at the last points' rate."""
+        first_work, first_time = self.points[0]
+        if len(self.points) == 1 or work <= first_work:
+            return first_time * min(1.0, work / first_work) if first_work else first_time
+        at = min(bisect_left(self.points, (work, 0.0)), len(self.points) - 1)
+        (w0, t0), (w1, t1) = self.points[at - 1], self.points[at]
+        return t0 + max(0.0, t1 - t0) * (work - w0) / (w1 - w0)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device that steps can be planned for.
+
+    Attributes:
+        slot: Name in the plan: the node's name in the system.
+        digest: Digest of its descriptor.
+        descriptor: What it can do.
+        memory: Its main memory.
+        call_ns: Time to start any region, in nanoseconds.
+        curves: Measured time over work by operation.
+    """
+
+    slot: str
+    digest: str
+    descriptor: CapabilityDescriptor
+    memory: Memory
+    call_ns: float
+    curves: Mapping[str, Curve]
+
+    @property
+    def domain(self) -> str:
+        """Name of what shares this device's main memory."""
+        return self.memory.coherence_domain or f"{self.slot}/{self.memory.id}"
+
+    def supports(self, node: Node, types: Mapping[str, TensorType]) -> bool:
+        """Say whether the descriptor claims the operation for these operands."""
+        return any(
+            _accepts(variant, node, types)
+            for claim in self.descriptor.ops
+            if claim.op == node.target
+            for variant in claim.variants
+        )
+
+    def time_ns(
+        self, node: Node, types: Mapping[str, TensorType], sizes: Mapping[str, int]
+    ) -> float:
+        """Return what the operation is expected to take inside a region, in nanoseconds."""
+        arithmetic = operations(node, types, sizes)
+        work = arithmetic or moved_bytes(node, types, sizes)
+        if not work:
+            return 0.0
+        similar = _CONTRACTION if arithmetic else _POINTWISE
+        curve = self.curves.get(node.target) or self.curves[similar]
+        return curve.time_ns(work)
+
+
+def devices(
+    system: SystemDescriptor,
+    descriptors: Iterable[CapabilityDescriptor],
+    records: Iterable[MeasurementRecord],
+) -> tuple[Device, ...]:
+    """Return the devices of a system, in its order.
+
+    Raises:
+        PlanningError: A node's descriptor is not among `descriptors` (CEP-X4).
+    """
+    by_digest = {digest(d.to_json()): d for d in descriptors}
+    by_record = {digest(r.to_json()): r for r in records}
+    found = []
+    for node in system.nodes:
+        descriptor = by_digest.get(node.descriptor_digest)
+        if descriptor is None:
+            raise PlanningError.because(
+                "CEP-X4",
+                f"node {node.id!r} of the system names the descriptor {node.descriptor_digest}, "
+                "which is not among those given: probe again, or give their directory with "
+                "--descriptors",
+            )
+        referenced = {p.measurement_ref for p in descriptor.provenance if p.measurement_ref}
+        points = [
+            point
+            for key in sorted(referenced & set(by_record))
+            for point in by_record[key].points
+            if point.unit == "NANOSECONDS"
+        ]
+        call_ns, curves = _curves(points, descriptor)
+        found.append(
+            Device(
+                slot=node.id,
+                digest=node.descriptor_digest,
+                descriptor=descriptor,
+                memory=_main_memory(descriptor),
+                call_ns=call_ns,
+                curves=curves,
+            )
+        )
+    return tuple(found)
+
+
+def _main_memory(descriptor: CapabilityDescriptor) -> Memory:
+    main = [m for m in descriptor.memories if m.role in ("DEVICE", "SHARED")]
+    if not main:
+        raise PlanningError.because(
+            "CEP-X4", f"{descriptor.uri} describes no main memory (role DEVICE or SHARED)"
+        )
+    return max(main, key=lambda m: m.instances * m.capacity_bytes_per_instance)
+
+
+def _curves(
+    points: Sequence[MeasurementPoint], descriptor: CapabilityDescriptor
+) -> tuple[float, dict[str, Curve]]:
+    calls = [float(p.p50) for p in points if p.op == _CALL]
+    call_ns = min(calls, default=float(_DEFAULT_CALL_NS))
+    measured: dict[str, dict[int, float]] = {}
+    for point in points:
+        arithmetic = _is_contraction(point.op)
+        work = point.operations if arithmetic else point.bytes
+        if point.op != _CALL and work:
+            measured.setdefault(point.op, {})[work] = max(1.0, point.p50 - call_ns)
+    curves = {op: Curve(tuple(sorted(times.items()))) for op, times in measured.items()}
+    curves.setdefault(_CONTRACTION, _from_peak(_peak_ops_per_s(descriptor)))
+    curves.setdefault(_POINTWISE, _from_peak(_peak_bytes_per_s(descriptor)))
+    return call_ns, curves
+
+
+def _is_contraction(op: str) -> bool:
+    return op.removeprefix(PREFIX) in {
+        "linear", "mm", "bmm", "addmm", "scaled_dot_product_attention",
+    }  # fmt: skip
+
+
+def _from_peak(per_second: int) -> Curve:
+    return Curve(((0, 0.0), (per_second, float(_NANOSECONDS))))
+
+
+def _peak_ops_per_s(descriptor: CapabilityDescriptor) -> int:
+    rates = [
+        rate.peak_ops_per_s
+        for engine in descriptor.engines
+        for rate in engine.rates
+        if rate.sparsity == "dense" and rate.a == "f32" and rate.exposed is not False
+    ]
+    return max(rates, default=1_000_000_000)
+
+
+def _peak_bytes_per_s(descriptor: CapabilityDescriptor) -> int:
+    memory = _main_memory(descriptor)
+    return memory.combined_bytes_per_s or memory.read_bytes_per_s or 1_000_000_000
+
+
+def _accepts(variant: OperationVariant, node: Node, types: Mapping[str, TensorType]) -> bool:
+    if variant.where:
+        return False
+    operands = OPERATIONS[node.target].operands
+    for position, value in enumerate(node.inputs):
+        name = operands[min(position, len(operands) - 1)].name
+        limit = (variant.operands or {}).get(name) or (variant.operands or {}).get("*")
+        if limit is None:
+            continue
+        tensor = types[value]
+        if limit.dtypes and tensor.dtype not in limit.dtypes:
+            return False
+        if limit.rank and not limit.rank.min <= tensor.rank <= limit.rank.max:
+            return False
+    return True
