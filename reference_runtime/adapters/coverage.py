@@ -67,7 +67,7 @@ class Coverage:
         if len({tuple(dtypes) for dtypes in operands.values()}) == 1:
             operands = {"*": next(iter(operands.values()))}
         floats = sorted(allowed & FLOATS & {d for names in operands.values() for d in names})
-        variants = [(operands, None)]
+        variants: list[tuple[dict[str, list[str]], str | None]] = [(operands, None)]
         if name.removeprefix(PREFIX) in _SUMS:
             variants = [
                 ({k: [d for d in v if d not in FLOATS or d == f] for k, v in operands.items()}, f)

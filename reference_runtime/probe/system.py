@@ -258,8 +258,8 @@ def _caches() -> Iterator[Cache]:
                 level, line = _text(index / "level"), _text(index / "coherency_line_size")
                 key = (int(level), nbytes(_text(index / "size")), int(line))
                 found.setdefault(key, set()).add(_text(index / "shared_cpu_list"))
-    for (level, size, line), groups in sorted(found.items()):
-        yield Cache(level, len(groups), size, line)
+    for (distance, size, width), groups in sorted(found.items()):
+        yield Cache(distance, len(groups), size, width)
 
 
 def _text(path: Path) -> str:

@@ -1,0 +1,155 @@
+"""ONNX Runtime on the host's processor.
+
+A region becomes an exported program, then an ONNX model in memory, then a session. Inputs and
+outputs are bound to the arenas' bytes: a run copies nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from reference_runtime.adapter import (
+    DescribedDevice,
+    NumericClass,
+    Support,
+    Thunk,
+    UnsupportedError,
+    View,
+)
+from reference_runtime.adapters import exported
+from reference_runtime.adapters.coverage import Coverage
+from reference_runtime.host import HostAdapter, sizes_of
+from reference_runtime.probe.system import host_device, processor
+
+if TYPE_CHECKING:
+    from cep.graph import Region
+
+COVERAGE: Final = Coverage(dtypes=frozenset({"f32", "i64", "i32", "i1"}))
+
+MAX_MODEL_BYTES: Final = 2**31 - 2**20
+"""Protobuf ends at 2 GiB; some of it is for the graph."""
+
+
+class OnnxRuntimeCpuAdapter(HostAdapter):
+    """Compiles regions to ONNX Runtime sessions."""
+
+    name: ClassVar[str] = "onnxruntime-cpu"
+
+    def __init__(self, *, threads: int | None = None) -> None:
+        """Import ONNX Runtime and what converts to it.
+
+        Args:
+            threads: Threads of a session; one a physical core if not given.
+
+        Raises:
+            ModuleNotFoundError: A package is not installed.
+        """
+        exported.torch_library()
+        import onnx
+        import onnxruntime
+        import onnxscript
+
+        del onnx, onnxscript
+        self._stack = onnxruntime
+        self._threads = threads or processor().cores
+
+    def describe(self) -> tuple[DescribedDevice, ...]:
+        """Return the processor as ONNX Runtime drives it."""
+        packages = ("onnxruntime", "onnx", "onnxscript", "torch")
+        return (host_device("onnxruntime", packages, COVERAGE.claims),)
+
+    def supports(self, region: Region) -> Support:
+        """Say whether the region can be prepared."""
+        return Support((*COVERAGE.reasons(region), *exported.reasons(region)))
+
+    def prepare(
+        self,
+        region: Region,
+        *,
+        device: str,  # noqa: ARG002 - there is one
+        artifact: bytes | None,
+        constants: Mapping[str, View],
+        numeric: NumericClass,
+    ) -> OnnxRuntimeExecutable:
+        """Export, convert and load the region; see `Adapter.prepare`."""
+        exported.refuse_artifact(self.name, artifact)
+        exported.refuse_bitwise(self.name, numeric)
+        exported.refuse_unsupported(self.name, self.supports(region))
+        size = exported.constant_bytes(region, constants)
+        if size > MAX_MODEL_BYTES:
+            raise UnsupportedError.because(
+                "RUN-A3",
+                f"{self.name}: the region's constants have {size} bytes; an ONNX model in memory "
+                f"holds {MAX_MODEL_BYTES}: plan smaller regions",
+            )
+        program = exported.export(region, constants)
+        session = self._session(_onnx_model(program))
+        return OnnxRuntimeExecutable(region, program, session)
+
+    def _session(self, model: bytes) -> Any:
+        options = self._stack.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        options.graph_optimization_level = self._stack.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.log_severity_level = 3
+        # Threads that spin between runs take the processor from the other stacks.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # The matrix kernels of the processor that compute in bf16 are not f32.
+        options.add_session_config_entry("mlas.enable_gemm_fastmath_arm64_bfloat16", "0")
+        return self._stack.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxRuntimeExecutable:
+    """A region as a session."""
+
+    region: Region
+    program: exported.Program
+    session: Any
+
+    def bind(self, inputs: Sequence[View], outputs: Sequence[View]) -> Thunk:
+        """Return the run of the session on these buffers; see `Executable.bind`."""
+        sizes = sizes_of(self.region, inputs, outputs)
+        shaped = self.program.shaped(inputs, sizes)
+        binding = self.session.io_binding()
+        taken = {i.name for i in self.session.get_inputs()}
+        for position, view in enumerate(shaped):
+            name = f"inputs_{position}"
+            if name in taken:
+                binding.bind_input(name, "cpu", 0, view.dtype, view.shape, view.ctypes.data)
+        for node, view in zip(self.session.get_outputs(), outputs, strict=True):
+            binding.bind_output(node.name, "cpu", 0, view.dtype, view.shape, view.ctypes.data)
+        return _thunk(self.session.run_with_iobinding, binding, (*shaped, *outputs))
+
+
+def _thunk(run: Callable[[Any], None], binding: Any, views: tuple[View, ...]) -> Thunk:
+    """Return the run. The binding holds addresses only; the thunk keeps their memory alive."""
+
+    def thunk(_kept: tuple[View, ...] = views) -> None:
+        run(binding)
+
+    return thunk
+
+
+def _onnx_model(program: exported.Program) -> bytes:
+    """Convert a program to a serialised ONNX model.
+
+    Raises:
+        UnsupportedError: The converter does not know an operation (RUN-A3).
+    """
+    torch = exported.torch_library()
+    names = [f"inputs_{i}" for i in range(len(program.axes))]
+    try:
+        with exported.quiet():
+            converted = torch.onnx.export(
+                program.exported, (), dynamo=True, verbose=False, input_names=names
+            )
+        model: bytes = converted.model_proto.SerializeToString()
+    except Exception as error:
+        first = str(error).strip().partition("\n")[0]
+        raise UnsupportedError.because(
+            "RUN-A3", f"the region does not convert to ONNX: {type(error).__name__}: {first}"
+        ) from error
+    return model

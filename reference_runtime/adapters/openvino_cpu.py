@@ -1,0 +1,153 @@
+"""OpenVINO on the host's processor.
+
+Left alone, OpenVINO computes in bf16 on processors that can, with errors of 1e-2. The adapter asks
+for f32, reads back what the compiled model really uses, and refuses anything else. OpenVINO also
+holds 64-bit integers in 32 bits: inputs that do not fit are a failed step, not wrong numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+
+from reference_runtime.adapter import (
+    DescribedDevice,
+    NumericClass,
+    NumericError,
+    StepError,
+    Support,
+    Thunk,
+    UnsupportedError,
+    View,
+)
+from reference_runtime.adapters import exported
+from reference_runtime.adapters.coverage import Coverage
+from reference_runtime.host import HostAdapter, sizes_of
+from reference_runtime.probe.system import host_device, processor
+
+if TYPE_CHECKING:
+    from cep.graph import Region
+
+COVERAGE: Final = Coverage(dtypes=frozenset({"f32", "i64", "i32", "i1"}))
+
+PRECISION: Final = "INFERENCE_PRECISION_HINT"
+_INT32: Final = np.iinfo(np.int32)
+
+
+class OpenVinoCpuAdapter(HostAdapter):
+    """Compiles regions to OpenVINO models."""
+
+    name: ClassVar[str] = "openvino-cpu"
+
+    def __init__(
+        self, *, threads: int | None = None, properties: Mapping[str, object] | None = None
+    ) -> None:
+        """Import OpenVINO and what converts to it.
+
+        Args:
+            threads: Threads of a model; one a physical core if not given.
+            properties: Further properties to compile with. They cannot weaken the numeric class:
+                what the compiled model reports is checked.
+
+        Raises:
+            ModuleNotFoundError: A package is not installed.
+        """
+        exported.torch_library()
+        import openvino
+
+        self._stack = openvino
+        self._core = openvino.Core()
+        self._properties = {
+            PRECISION: "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads or processor().cores,
+            **(properties or {}),
+        }
+
+    def describe(self) -> tuple[DescribedDevice, ...]:
+        """Return the processor as OpenVINO drives it."""
+        return (host_device("openvino", ("openvino", "torch"), COVERAGE.claims),)
+
+    def supports(self, region: Region) -> Support:
+        """Say whether the region can be prepared."""
+        return Support((*COVERAGE.reasons(region), *exported.reasons(region)))
+
+    def prepare(
+        self,
+        region: Region,
+        *,
+        device: str,  # noqa: ARG002 - there is one
+        artifact: bytes | None,
+        constants: Mapping[str, View],
+        numeric: NumericClass,
+    ) -> OpenVinoExecutable:
+        """Export, convert and compile the region; see `Adapter.prepare`."""
+        exported.refuse_artifact(self.name, artifact)
+        exported.refuse_bitwise(self.name, numeric)
+        exported.refuse_unsupported(self.name, self.supports(region))
+        program = exported.export(region, constants)
+        compiled = self._compile(program)
+        used = compiled.get_property(PRECISION)
+        if used != self._stack.Type.f32:
+            raise NumericError.because(
+                "RUN-N1",
+                f"{self.name}: the compiled region computes in {used.get_type_name()}, not in f32; "
+                f"the numeric class {numeric.kind} cannot be kept",
+            )
+        return OpenVinoExecutable(self._stack, region, program, compiled)
+
+    def _compile(self, program: exported.Program) -> Any:
+        try:
+            with exported.quiet():
+                model = self._stack.convert_model(program.exported)
+            return self._core.compile_model(model, "CPU", self._properties)
+        except Exception as error:
+            first = str(error).strip().partition("\n")[0]
+            raise UnsupportedError.because(
+                "RUN-A3", f"the region does not convert to OpenVINO: {type(error).__name__}: {first}"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class OpenVinoExecutable:
+    """A region as a compiled model."""
+
+    stack: Any
+    region: Region
+    program: exported.Program
+    compiled: Any
+
+    def bind(self, inputs: Sequence[View], outputs: Sequence[View]) -> Thunk:
+        """Return an inference on these buffers; see `Executable.bind`."""
+        sizes = sizes_of(self.region, inputs, outputs)
+        request = self.compiled.create_infer_request()
+        shared = self.stack.Tensor
+        for position, view in enumerate(self.program.shaped(inputs, sizes)):
+            request.set_input_tensor(position, shared(view, shared_memory=True))
+        for position, view in enumerate(outputs):
+            request.set_output_tensor(position, shared(view, shared_memory=True))
+        wide = tuple(view for view in inputs if view.dtype == np.int64)
+        start, wait = request.start_async, request.wait
+
+        def thunk(_kept: tuple[View, ...] = (*inputs, *outputs)) -> None:
+            for view in wide:
+                _check_int32(view)
+            start()
+            wait()
+
+        return thunk
+
+
+def _check_int32(view: View) -> None:
+    """Refuse integers that OpenVINO would change.
+
+    Raises:
+        StepError: One does not fit 32 bits (RUN-X1).
+    """
+    if view.size and (view.min() < _INT32.min or view.max() > _INT32.max):
+        raise StepError.because(
+            "RUN-X1", "an integer does not fit the 32 bits in which OpenVINO holds it"
+        )
