@@ -158,8 +158,11 @@ class _Pairs(list[tuple[str, object]]):
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keep the cyclic collector from traversing, again and again, a tree under construction."""
+def collector_paused() -> Iterator[None]:
+    """Keep the cyclic collector from traversing, again and again, a tree under construction.
+
+    Whatever is built holds no cycles, so nothing waits for the collector.
+    """
     running = gc.isenabled()
     gc.disable()
     try:
@@ -220,7 +223,7 @@ def _text(data: bytes) -> str:
 def _parse(text: str, limits: Limits, **hooks: Callable[[Any], object] | None) -> Any:
     """Run the standard parser with our hooks, and its refusals turned into ours."""
     try:
-        with _collector_paused():
+        with collector_paused():
             return json.loads(text, **hooks)  # type: ignore[arg-type]
     except json.JSONDecodeError as error:
         reason = f"not a JSON text: {error.msg} (line {error.lineno}, column {error.colno})"

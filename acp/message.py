@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from acp.canonical import collector_paused
 from acp.diagnostics import Diagnostic, Severity, StructureError, pointer
 from acp.v1.formats import HINTS
 
@@ -80,7 +81,8 @@ class Message(BaseModel):
             StructureError: The value is not the one JSON form of such a message.
         """
         try:
-            text = json.dumps(value, allow_nan=False)
+            with collector_paused():
+                text = json.dumps(value, allow_nan=False)
         except (RecursionError, TypeError, ValueError) as error:
             raise StructureError.because("ENV-S3", f"not a JSON value: {error}") from None
         return cls.from_text(text)
@@ -95,13 +97,15 @@ class Message(BaseModel):
             StructureError: The text is not the one JSON form of such a message.
         """
         try:
-            return cls.model_validate_json(text, by_alias=True, by_name=False)
+            with collector_paused():
+                return cls.model_validate_json(text, by_alias=True, by_name=False)
         except ValidationError as error:
             raise StructureError(*_diagnostics(cls, error)) from None
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the one JSON form of the message."""
-        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        with collector_paused():
+            return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
 def _diagnostics(kind: type[Message], error: ValidationError) -> list[Diagnostic]:

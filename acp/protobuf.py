@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from google.protobuf import json_format, message, unknown_fields
 
-from acp.canonical import Limits
+from acp.canonical import Limits, collector_paused
 from acp.diagnostics import DecodeError, StructureError
 from acp.message import Message
 
@@ -19,8 +19,9 @@ M = TypeVar("M", bound=Message)
 
 def to_binary(document: Message) -> bytes:
     """Return the binary encoding of `document`: equal documents give equal bytes."""
-    encoded = json_format.ParseDict(document.to_json(), _class_of(type(document))())
-    return bytes(encoded.SerializeToString(deterministic=True))
+    with collector_paused():
+        encoded = json_format.ParseDict(document.to_json(), _class_of(type(document))())
+        return bytes(encoded.SerializeToString(deterministic=True))
 
 
 def from_binary(data: bytes, kind: type[M]) -> M:
@@ -41,7 +42,8 @@ def from_binary(data: bytes, kind: type[M]) -> M:
         raise StructureError.because("ENV-S3", reason) from None
     _refuse_unknown(decoded)
     try:
-        value = json_format.MessageToDict(decoded)
+        with collector_paused():
+            value = json_format.MessageToDict(decoded)
         if "extensions" in value:
             value["extensions"] = _integral(value["extensions"])
     except json_format.SerializeToJsonError as error:

@@ -14,7 +14,6 @@ from schemas.generate.description import (
 )
 from schemas.generate.formats import FORMATS
 
-SPECIFICATIONS = ("spec/acp.md", "spec/cep.md", "spec/envelope.md")
 _TABLE = re.compile(r"(<!-- fields:([A-Za-z0-9_.]+) -->\n).*?(<!-- /fields -->)", re.DOTALL)
 
 
