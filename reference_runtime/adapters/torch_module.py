@@ -140,8 +140,12 @@ def _arguments(
         elif position < len(node.inputs):
             given[operand.name] = known[node.inputs[position]]
     kinds = {p.name: p.kind for p in operation.parameters}
-    for name, value in node.attributes.items():
-        given[name] = _literal(kinds[name], value, sizes)
+    for name, kind in kinds.items():
+        # A document has no empty lists: one that is absent is empty.
+        if name in node.attributes:
+            given[name] = _literal(kind, node.attributes[name], sizes)
+        elif kind in ("dims", "ints"):
+            given[name] = []
     if operation.name in _REDUCTIONS and not given["dim"]:
         given["dim"] = list(range(region.types[node.inputs[0]].rank))
     for name, constant in _FIXED.get(operation.name, {}).items():
