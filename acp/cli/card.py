@@ -177,7 +177,7 @@ def _memory(memory: Memory) -> Iterator[str]:
     speeds = {
         "read": memory.read_bytes_per_s,
         "write": memory.write_bytes_per_s,
-        "both together": memory.combined_bytes_per_s,
+        "combined": memory.combined_bytes_per_s,
     }
     rates = "".join(
         f", {name} {_si(rate, 'B/s')}" for name, rate in speeds.items() if rate is not None

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from acp import dsse
+from acp.canonical import decode
 from acp.cli import files
 from acp.cli.options import FILE, instant_option, load_policy, output_option
-from acp.cli.output import Command, Outcome, about
+from acp.cli.output import Command, Outcome, about, one_line
 
 if TYPE_CHECKING:
     from acp.policy import Grant, TrustedKey, TrustPolicy
@@ -201,6 +202,4 @@ def _described(found: TrustPolicy) -> Outcome:
         f"revision {floor.min_revision} or later of {floor.uri} by {floor.issuer}"
         for floor in found.floors
     ]
-    return Outcome(
-        text="\n".join(lines), data={"policy": found.model_dump(mode="json", exclude_none=True)}
-    )
+    return Outcome(text="\n".join(map(one_line, lines)), data={"policy": decode(found.to_bytes())})

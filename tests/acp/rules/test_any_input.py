@@ -1,0 +1,80 @@
+"""Whatever a document says, it is accepted or refused, and never a crash."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acp import rules
+from acp.canonical import canonicalize, digest
+from acp.diagnostics import Refused
+from acp.documents import identify
+from acp.v1.capability import CapabilityDescriptor
+from acp.v1.measurement import MeasurementRecord
+from acp.v1.status import StatusList
+from acp.v1.system import SystemDescriptor
+from tests.acp.examples import NOW, RECORD, STATUS, SYSTEM, changed, descriptor
+
+KINDS = {
+    CapabilityDescriptor: descriptor(),
+    SystemDescriptor: SYSTEM,
+    MeasurementRecord: RECORD,
+    StatusList: STATUS,
+}
+
+
+def places(value, path=""):
+    """Every JSON Pointer below a value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for name, member in inner:
+        yield f"{path}/{name}"
+        if isinstance(member, dict | list):
+            yield from places(member, f"{path}/{name}")
+
+
+strings = st.sampled_from(
+    [
+        *("", "/", "0", "1", "-1", "18446744073709551615", "18446744073709551616", "1.5"),
+        *("hbm", "l2", "tensor", "mem:", "mem:.", "dense", "2:4", "CACHE", "UNIT", "example.com"),
+        *("2026-11-20T00:00:00Z", "9999-12-31T23:59:59Z", "sha256:" + "0" * 64, "/engines/0"),
+    ]
+) | st.text(max_size=8)
+names = st.sampled_from(["a", "id", "engine", "issuer", "example.com"])
+scalars = st.none() | st.booleans() | st.integers(-2, 2**33) | st.floats(allow_nan=False) | strings
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3)
+)
+
+
+@given(st.data())
+def test_mutated_documents(data):
+    kind = data.draw(st.sampled_from(list(KINDS)))
+    value = KINDS[kind]
+    for _ in range(data.draw(st.integers(1, 3))):
+        path = data.draw(st.sampled_from(list(places(value))))
+        value = changed(value, path, data.draw(values))
+        if not isinstance(value, dict):
+            return
+    try:
+        document = kind.from_json(value)
+    except Refused:
+        return
+    assert canonicalize(document.to_json()) == canonicalize(value)
+    assert identify(value, list(KINDS)) is kind
+    revoked = StatusList.from_json(
+        STATUS
+        | {
+            "issuer": document.issuer,
+            "entries": [
+                {
+                    "digest": digest(value),
+                    "reason": "test",
+                    "effective_at": "2026-01-01T00:00:00Z",
+                }
+            ],
+        }
+    )
+    for one in rules.check(document, rules.Context(now=NOW, status_lists=(revoked,))):
+        assert one.code.startswith("ACP-")
+        assert one.message
+        assert len(one.message) < 5000
