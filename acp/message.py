@@ -135,11 +135,9 @@ def _diagnostic(kind: type[Message], error: ErrorDetails, number: str) -> Diagno
         case "extra_forbidden":
             code, message = "ENV-S2", _unknown(kind, at)
         case "exactly_one":
-            names = " or ".join(f"`{name}`" for name in context["names"])
-            if context["found"]:
-                message = f"found {_and(context['found'])}, allowed is exactly one of {names}"
-            else:
-                code, message = "ENV-S1", f"none of {names} is present; add exactly one"
+            code, message = _choice(context)
+        case "json_invalid":
+            message = f"{error['msg']}; judge the text with `acp.canonical.decode` first"
         case "inexact_number":
             code, at, found = number, (*at, *context["below"]), context["found"]
             message = (
@@ -159,6 +157,14 @@ def _diagnostic(kind: type[Message], error: ErrorDetails, number: str) -> Diagno
         case _:
             message = f"found {_show(found)}, {_allowed(error, context)}"
     return Diagnostic(code, Severity.ERROR, pointer(*at), message)
+
+
+def _choice(context: dict[str, Any]) -> tuple[str, str]:
+    """Return code and message of a oneof with no member, or with several."""
+    names = " or ".join(f"`{name}`" for name in context["names"])
+    if context["found"]:
+        return "ENV-S3", f"found {_and(context['found'])}, allowed is exactly one of {names}"
+    return "ENV-S1", f"none of {names} is present; add exactly one"
 
 
 def _allowed(error: ErrorDetails, context: dict[str, Any]) -> str:
@@ -199,5 +205,10 @@ def _and(names: list[str]) -> str:
 
 
 def _show(value: object) -> str:
+    """Return a value as JSON, or what it is where it is long."""
+    if isinstance(value, list) and value:
+        return f"an array of {len(value)}"
+    if isinstance(value, dict) and value:
+        return f"an object of {len(value)}"
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"

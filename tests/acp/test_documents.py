@@ -95,6 +95,17 @@ def test_messages_say_what_was_found_what_is_allowed_and_the_fix():
     assert messages["/next_update"].startswith('found "tomorrow", allowed is an RFC 3339 instant')
 
 
+def test_long_values_are_not_repeated():
+    value = STATUS | {"issuer": ["example.com"] * 9, "entries": {"a": {}, "b": {}}}
+    value["sequence"] = "1" * 1000
+    with pytest.raises(StructureError) as refused:
+        StatusList.from_json(value)
+    messages = {found.path: found.message for found in refused.value.diagnostics}
+    assert messages["/issuer"] == "found an array of 9, allowed is a string"
+    assert messages["/entries"] == "found an object of 2, allowed is an array"
+    assert "(1002 characters)" in messages["/sequence"]
+
+
 def test_an_unknown_member_is_compared_with_its_own_siblings():
     value = json.loads(example("capability-descriptor"))
     value["ops"][0]["variants"][0]["operands"]["*"]["rnk"] = 1
