@@ -41,7 +41,10 @@ def validate(paths: tuple[Path, ...], now: datetime, understood: tuple[str, ...]
         one = Outcome(findings=[Finding(diagnostic, str(path)) for diagnostic in diagnostics])
         found += one.findings
         identity = opened.identity
-        judged.append({"file": str(path), "ok": one.ok, "kind": kind, "digest": identity})
+        entry: dict[str, object] = {"ok": one.ok, "kind": kind, "digest": identity}
+        if opened.envelope is not None:
+            entry["signatures_checked"] = False
+        judged.append({"file": str(path), **entry})
         if one.ok:
             lines.append(one_line(f"{path}: ok: {kind} {identity}{opened.caveat}"))
     if len(judged) > 1:

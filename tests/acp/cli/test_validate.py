@@ -162,6 +162,8 @@ def test_envelopes_are_looked_into(run, sign):
     answer = run("validate", envelope, "--now", NOW)
     assert answer.status == 0
     assert answer.text.rstrip().endswith("(signatures not checked)")
+    answer = run("validate", envelope, "--now", NOW, "--format", "json")
+    assert answer.json["documents"][0]["signatures_checked"] is False
 
 
 def test_a_plan_is_for_another_command(run, write):

@@ -46,15 +46,36 @@ values = st.recursive(
 )
 
 
+def at(value, path):
+    """The value at a JSON Pointer."""
+    for token in path.split("/")[1:]:
+        value = value[int(token) if isinstance(value, list) else token]
+    return value
+
+
+def likely(value, path):
+    """Values that often fit at `path`: those of its namesakes, other numbers and names, absence."""
+    old = at(value, path)
+    name = path.rpartition("/")[2]
+    namesakes = [at(value, one) for one in places(value) if one.endswith(f"/{name}")]
+    found = st.sampled_from(namesakes) | st.just(...)
+    if isinstance(old, str) and old.isdecimal():
+        found |= st.integers(0, 2**64 - 1).map(str)
+    elif isinstance(old, str):
+        found |= strings
+    elif isinstance(old, list):
+        found |= st.just(old * 2) | st.just(old[::-1]) | st.just(old[1:])
+    return found
+
+
 @given(st.data())
 def test_mutated_documents(data):
     kind = data.draw(st.sampled_from(list(KINDS)))
     value = KINDS[kind]
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from(list(places(value))))
-        value = changed(value, path, data.draw(values))
-        if not isinstance(value, dict):
-            return
+        changes = likely(value, path) if data.draw(st.integers(0, 9)) else values
+        value = changed(value, path, data.draw(changes))
     try:
         document = kind.from_json(value)
     except Refused:

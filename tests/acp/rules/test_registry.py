@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import doctest
 import json
 import re
 
@@ -47,6 +48,12 @@ def test_the_example_of_the_spec_breaks_its_rule_and_no_other(code):
         context = rules.Context(now=NOW, min_revision=3 if code != "ACP-T02" else 4)
         codes = {one.code for one in rules.check(document, context)}
     assert codes == {code}
+
+
+def test_the_example_in_the_documentation_of_the_package():
+    result = doctest.testmod(rules)
+    assert result.attempted > 0
+    assert result.failed == 0
 
 
 def test_every_rule_says_what_it_checks():
