@@ -77,35 +77,42 @@ def test_what_is_invalid_is_not_signed(run, folder, write, value, code):
     assert not output.exists()
 
 
-def flipped(file, index, bit=0):
-    data = bytearray(file.read_bytes())
-    data[index] ^= 1 << bit
-    file.write_bytes(data)
-
-
-@pytest.mark.parametrize("member", ["payload", "payloadType", "sig"])
-def test_tampered_envelopes_are_refused(verify, sign, member):
+def test_tampered_payload_type_and_signature_are_refused(verify, sign):
     file = sign(descriptor())
-    flipped(file, file.read_bytes().index(f'"{member}":"'.encode()) + len(member) + 20)
-    answer = verify(file)
-    assert answer.status == 1
-    assert answer.found[0][0] in {"ENV-T1", "ENV-E3"}
-    assert answer.json["documents"] == [{"file": str(file), "ok": False}]
+    good = json.loads(file.read_bytes())
+    last = base64.b64decode(good["signatures"][0]["sig"])
+    sig = base64.b64encode(bytes([last[0] ^ 1]) + last[1:]).decode()
+    payload = base64.b64encode(base64.b64decode(good["payload"]) + b" ").decode()
+    for bad in (
+        good | {"payload": payload},
+        good | {"payloadType": "application/vnd.acp.system-descriptor.v1+json"},
+        good | {"signatures": [good["signatures"][0] | {"sig": sig}]},
+    ):
+        file.write_text(json.dumps(bad), encoding="utf-8")
+        answer = verify(file)
+        assert (answer.status, answer.found) == (1, [("ENV-T1", "/signatures")])
+        assert answer.json["documents"] == [{"file": str(file), "ok": False}]
 
 
-def test_every_kind_of_flip_of_one_byte_is_refused(verify, sign):
+def only_the_hint_differs(one, other):
+    """Whether two envelopes are the same but for key ids, which are not authenticated."""
+    try:
+        meaning = [
+            (read["payload"], read["payloadType"], [sig["sig"] for sig in read["signatures"]])
+            for read in (json.loads(one), json.loads(other))
+        ]
+    except (ValueError, KeyError):
+        return False
+    return meaning[0] == meaning[1]
+
+
+def test_a_flipped_bit_anywhere_but_in_the_key_id_is_refused(verify, sign):
     file = sign(descriptor())
     good = file.read_bytes()
     for index in range(0, len(good), 97):
-        flipped(file, index)
+        file.write_bytes(good[:index] + bytes([good[index] ^ 1]) + good[index + 1 :])
         answer = verify(file)
-        text = json.loads(good)
-        try:
-            same = json.loads(file.read_bytes())
-        except ValueError:
-            same = None
-        keyid_only = same is not None and {**same, "signatures": 0} == {**text, "signatures": 0}
-        if not (keyid_only and same["signatures"][0].get("sig") == text["signatures"][0]["sig"]):
+        if not only_the_hint_differs(file.read_bytes(), good):
             assert answer.status == 1, index
             assert answer.found
         file.write_bytes(good)
