@@ -23,6 +23,7 @@ from acp.diagnostics import Diagnostic, Refused, Severity, pointer
 from cep.graph import GraphView
 from cep.receipt import ruleset
 from cep.v1.receipt import BoundDevice, Verification
+from cep.verify import verify
 from reference_runtime.adapter import ABI, AdapterError, DescribedDevice
 from reference_runtime.registry import StackMissingError, activate, installed, normalised, select
 
@@ -143,8 +144,6 @@ def admit(
         AdmissionError: The plan does not verify, or a device is not present (RUN-D1, RUN-D2).
         AdapterError: An adapter may not be loaded (RUN-A1), or cannot be (RUN-A2).
     """
-    from cep.verify import verify
-
     report = verify(envelope, descriptors=descriptors, policy=policy, now=now, store=store)
     if not report.ok or report.plan is None:
         raise AdmissionError(*report.diagnostics)

@@ -43,7 +43,8 @@ from reference_runtime.host import DTYPES
 if TYPE_CHECKING:
     from cep.opset.definition import TensorType
     from cep.store import Store
-    from cep.v1.plan import Step
+    from cep.v1.graph import Binding
+    from cep.v1.plan import Safety, Step
     from reference_runtime.admission import AdmittedPlan
 
 Progress: TypeAlias = Callable[[Sequence[int], str], Iterable[int]]
@@ -78,12 +79,13 @@ class Port:
 
     Attributes:
         name: Name for the caller.
-        buffer: Index of the buffer that holds it.
+        buffers: Indices of the buffers that hold it: every one that an input must be put into, or
+            the one that an output is taken from.
         type: Its type.
     """
 
     name: str
-    buffer: int
+    buffers: tuple[int, ...]
     type: TensorType
 
 
@@ -93,13 +95,13 @@ class BoundShapes:
 
     Attributes:
         sizes: Sizes of the symbols.
-        inputs: Views of the input buffers, in the plan's order.
-        outputs: Views of the output buffers, in the plan's order.
+        inputs: By input of the plan, the views that it must be copied into.
+        outputs: By output of the plan, the view that it is taken from.
         thunks: By step, its work.
     """
 
     sizes: Mapping[str, int]
-    inputs: tuple[View, ...]
+    inputs: tuple[tuple[View, ...], ...]
     outputs: tuple[View, ...]
     thunks: tuple[Thunk, ...]
 
@@ -140,10 +142,12 @@ class Binder:
         }
         self._queues: dict[str, Queue] = {}
         try:
+            _check_safety(plan.safety)
             for queue in plan.queues:
                 device = admitted.device(queue.device)
                 self._queues[queue.id] = device.adapter.queue(device.unit_id, QueueKind(queue.kind))
             constants = _constants(admitted, store)
+            self._fill(constants)
             cutter = Cutter.of(admitted.view)
             self._executables = {
                 index: self._prepare(index, cutter, constants)
@@ -152,15 +156,8 @@ class Binder:
         except BaseException:
             self.close()
             raise
-        written = {buffer for step in plan.steps for buffer in step.writes}
-        self.inputs = tuple(
-            Port(b.name, self._place(b.value, lambda i: i not in written), self._type(b.value))
-            for b in plan.inputs
-        )
-        self.outputs = tuple(
-            Port(b.name, self._place(b.value, lambda _: True), self._type(b.value))
-            for b in plan.outputs
-        )
+        self.inputs = tuple(self._port(b, written=False) for b in plan.inputs)
+        self.outputs = tuple(self._port(b, written=True) for b in plan.outputs)
 
     def at(self, inputs: Mapping[str, Any]) -> tuple[BoundShapes, tuple[View, ...]]:
         """Return the plan bound for the shapes of `inputs`, and the inputs in the plan's order.
@@ -192,13 +189,22 @@ class Binder:
     def _type(self, value: str) -> TensorType:
         return self._admitted.view.types[value]
 
-    def _place(self, value: str, admissible: Callable[[int], bool]) -> int:
-        """Return the first admissible buffer of a value."""
-        return next(
-            index
-            for index, buffer in enumerate(self._plan.buffers)
-            if buffer.value == value and admissible(index)
-        )
+    def _port(self, binding: Binding, *, written: bool) -> Port:
+        """Return an input with the buffers that no step writes, or an output with one that is."""
+        steps = {buffer for step in self._plan.steps for buffer in step.writes}
+        holding = [i for i, b in enumerate(self._plan.buffers) if b.value == binding.value]
+        places = tuple(i for i in holding if (i in steps) is written)
+        return Port(binding.name, places[:1] if written else places, self._type(binding.value))
+
+    def _fill(self, constants: Mapping[str, View]) -> None:
+        """Put the constants that have buffers into those that no step writes."""
+        written = {buffer for step in self._plan.steps for buffer in step.writes}
+        for index, buffer in enumerate(self._plan.buffers):
+            if buffer.value in constants and index not in written:
+                elements = constants[buffer.value]
+                dtype = self._type(buffer.value).dtype
+                arena = self._arenas[buffer.arena]
+                np.copyto(arena.view(buffer.offset, elements.shape, dtype), elements)
 
     def _prepare(self, index: int, cutter: Cutter, constants: Mapping[str, View]) -> Executable:
         step = self._plan.steps[index]
@@ -318,8 +324,8 @@ class Binder:
         thunks = tuple(self._thunk(index, step, views) for index, step in enumerate(plan.steps))
         return BoundShapes(
             sizes,
-            tuple(views[port.buffer] for port in self.inputs),
-            tuple(views[port.buffer] for port in self.outputs),
+            tuple(tuple(views[i] for i in port.buffers) for port in self.inputs),
+            tuple(views[port.buffers[0]] for port in self.outputs),
             thunks,
         )
 
@@ -335,7 +341,7 @@ class Binder:
         if not queue.synchronous:
             work = partial(_submit, queue, work)
         if self._plan.safety is not None and self._plan.safety.nan_guard:
-            results = {port.buffer for port in self.outputs}
+            results = {i for port in self.outputs for i in port.buffers}
             guarded = [
                 (self._plan.buffers[i].value, views[i], i in results)
                 for i in step.writes
@@ -344,6 +350,17 @@ class Binder:
             if guarded:
                 return partial(_guard, work, index, guarded)
         return work
+
+
+def _check_safety(safety: Safety | None) -> None:
+    """Refuse what this runtime does not watch: a promise must not be ignored.
+
+    Raises:
+        UnsupportedError: Such a promise (RUN-A3).
+    """
+    if safety is not None and (safety.limits or safety.shadow_ppm or safety.on_trip == "ALTERNATE"):
+        reason = "this runtime has the NaN guard and the watchdog, and can only drain or abort"
+        raise UnsupportedError.because("RUN-A3", reason, "/safety")
 
 
 def _runs(steps: Sequence[Step]) -> list[int]:

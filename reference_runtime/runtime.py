@@ -196,6 +196,8 @@ class BoundPlan:
             names=names,
             limits_ns=_limits(plan),
         )
+        drains = plan.safety is not None and plan.safety.on_trip == "DRAIN"
+        self._action = "drain" if drains else "abort"
         self._number = 0
         self._history: deque[RunRecord] = deque(maxlen=max(16, KEPT_SPANS // len(plan.steps)))
         self._tally = _Tally()
@@ -248,10 +250,12 @@ class BoundPlan:
             started_at = self._open()
             bound, arrays = self._binder.at(inputs)
             began = perf_counter_ns()
-            for view, array in zip(bound.inputs, arrays, strict=True):
-                np.copyto(view, array)
-            # Before the steps: one may write over an input whose last reader has run.
-            given = _digests(self._binder.inputs, bound.inputs)
+            for views, array in zip(bound.inputs, arrays, strict=True):
+                for view in views:
+                    np.copyto(view, array)
+            # Of the copies, since the caller's arrays may change meanwhile; and before the steps,
+            # since one may write over an input whose last reader has run.
+            given = _digests(self._binder.inputs, _held(bound.inputs, arrays))
             try:
                 timeline = self._executor.run(bound.thunks)
             except StepFailedError as failure:
@@ -355,10 +359,10 @@ class BoundPlan:
         cause = failure.__cause__
         path = pointer("steps", index)
         if isinstance(cause, TripError):
-            self._tally.trips.append(Trip(step=index, quantity=cause.quantity, action="abort"))
+            self._tally.trips.append(Trip(step=index, quantity=cause.quantity, action=self._action))
             return cause
         if isinstance(failure, StepHangsError):
-            self._tally.trips.append(Trip(step=index, quantity="time", action="abort"))
+            self._tally.trips.append(Trip(step=index, quantity="time", action=self._action))
             reason = f"{place} did not come back in time; load the plan again"
             return DeviceLostError.because("RUN-X2", reason, path)
         if isinstance(cause, DeviceLostError):
@@ -388,6 +392,11 @@ def _summary(plan: Plan, step: Step) -> str:
     first = plan.ops[step.run.ops[0]].target
     count = len(step.run.ops)
     return first if count == 1 else f"{count} ops from {first}"
+
+
+def _held(views: Sequence[Sequence[View]], arrays: Sequence[View]) -> list[View]:
+    """Return the copy of each input in the plan's memory; an unused input has none."""
+    return [copies[0] if copies else array for copies, array in zip(views, arrays, strict=True)]
 
 
 def _digests(ports: Sequence[Port], arrays: Sequence[View]) -> list[TensorDigest]:

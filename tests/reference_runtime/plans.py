@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 import numpy as np
 
 from acp.canonical import canonicalize, digest
-from acp.dsse import CAPABILITY_DESCRIPTOR, PLAN, RECEIPT, sign
+from acp.dsse import CAPABILITY_DESCRIPTOR, PLAN, RECEIPT, SYSTEM_DESCRIPTOR, sign
 from acp.keys import PrivateKey
 from acp.policy import Grant, TrustedKey, TrustPolicy
 from acp.v1.capability import CapabilityDescriptor
+from acp.v1.system import SystemDescriptor
 from cep.graph import GraphView, graph_digest
 from cep.opset import opset_digest
 from cep.receipt import ruleset
@@ -40,7 +41,7 @@ POLICY = TrustPolicy(
     keys=(TrustedKey.of(KEY.public),),
     grants=(
         Grant(
-            document_types=(CAPABILITY_DESCRIPTOR, PLAN, RECEIPT),
+            document_types=(CAPABILITY_DESCRIPTOR, SYSTEM_DESCRIPTOR, PLAN, RECEIPT),
             issuers=(ISSUER,),
             keyids=(KEY.public.keyid,),
         ),
@@ -109,7 +110,33 @@ class World:
 
     @property
     def signed_descriptors(self):
-        return [signed(one, CAPABILITY_DESCRIPTOR) for one in self.descriptors]
+        system = SystemDescriptor.from_json(
+            {
+                "spec": "acp/1",
+                "uri": "https://example.com/box",
+                "revision": "1",
+                "issuer": ISSUER,
+                **TERM,
+                "nodes": [
+                    {"id": adapter.name, "descriptor_digest": digest(one.to_json())}
+                    for adapter, one in zip(self.adapters, self.descriptors, strict=True)
+                ],
+                "links": [
+                    {
+                        "id": "bus",
+                        "a": {"node": self.adapters[0].name},
+                        "b": {"node": self.adapters[1].name},
+                        "kind": "pcie5",
+                        "a_to_b_bytes_per_s": "1000000000",
+                        "b_to_a_bytes_per_s": "1000000000",
+                    }
+                ],
+            }
+        )
+        return [
+            *(signed(one, CAPABILITY_DESCRIPTOR) for one in self.descriptors),
+            signed(system, SYSTEM_DESCRIPTOR),
+        ]
 
     @property
     def store(self):
@@ -184,7 +211,7 @@ def chain(directory, left=None, right=None, op="relu"):
         "steps": [
             {"queue": f"{left.name}-q", "run": {"ops": [0]}, "reads": [0], "writes": [1],
              "estimate": {"p50_ns": "1000", "p99_ns": "2000"}},
-            {"queue": f"{right.name}-q", "transfer": {}, "reads": [1], "writes": [2],
+            {"queue": f"{right.name}-q", "transfer": {"link": "bus"}, "reads": [1], "writes": [2],
              "waits": [{"queue": f"{left.name}-q", "epoch": 1}]},
             {"queue": f"{right.name}-q", "run": {"ops": [1]}, "reads": [2], "writes": [3]},
         ],
@@ -205,7 +232,8 @@ def fork(left=None, right=None):
         "ops": [
             {"target": "cep-core/1:relu", "inputs": ["x"], "outputs": ["a"]},
             {"target": "cep-core/1:neg", "inputs": ["x"], "outputs": ["n"]},
-            {"target": "cep-core/1:add.Tensor", "inputs": ["a", "n"], "outputs": ["y"]},
+            {"target": "cep-core/1:add.Tensor", "inputs": ["a", "n"], "outputs": ["y"],
+             "attributes": [{"name": "alpha", "integer": "1"}]},
         ],
         "inputs": [{"name": "x", "value": "x"}],
         "outputs": [{"name": "y", "value": "y"}],

@@ -48,7 +48,7 @@ def test_bindings_not_used_for_long_are_dropped(world):
 
 def test_buffers_lie_where_the_plan_says(binder):
     bound, _ = binder.at({"x": X})
-    (x,), (y,) = bound.inputs, bound.outputs
+    ((x,),), (y,) = bound.inputs, bound.outputs
     left, right = binder._arenas["left-ram"], binder._arenas["right-ram"]
     assert x.ctypes.data == left.view(0, [1], "f32").ctypes.data
     assert y.ctypes.data == right.view(128, [1], "f32").ctypes.data
@@ -59,7 +59,7 @@ def test_buffers_lie_where_the_plan_says(binder):
 
 def test_a_transfer_copies(binder):
     bound, _ = binder.at({"x": X})
-    bound.inputs[0][:] = X
+    bound.inputs[0][0][:] = X
     bound.thunks[0]()
     there = binder._arenas["right-ram"].view(0, [2, 4], "f32")
     there[:] = -1
@@ -198,19 +198,38 @@ def test_bodies_that_this_runtime_does_not_carry_out(world, body):
     assert caught.value.diagnostics[0].path.startswith("/steps/2")
 
 
-def test_a_constant_with_a_buffer_is_read_from_its_buffer(world):
-    # Here the caller fills it; a plan may also copy it to another device.
-    values = {value["id"]: value for value in world.members["values"]}
-    values["w"]["role"] = "IN"
-    del world.members["constants"]
-    world.members["inputs"].append({"name": "w", "value": "w"})
+def test_a_constant_with_a_buffer_is_put_there_and_read_from_there(world):
     world.members["buffers"].append(
         {"value": "w", "arena": "left-ram", "offset": "1024", "size": "64"}
     )
     world.members["steps"][0]["reads"] = [0, 4]
-    binder = Binder(admitted(world), None)
-    bound, _ = binder.at({"x": X, "w": WEIGHTS})
-    assert len(bound.inputs) == 2
+    binder = Binder(admitted(world), world.store)
+    assert np.array_equal(binder._arenas["left-ram"].view(1024, [4, 4], "f32"), WEIGHTS)
+    assert binder._executables[0].region.inputs == ("x", "w")
+    assert binder._executables[0].constants == {}
+
+
+def test_an_input_is_put_wherever_the_plan_has_it(world):
+    world.members["buffers"].append(
+        {"value": "x", "arena": "right-ram", "offset": "1024", "size": "128"}
+    )
+    bound, _ = Binder(admitted(world), world.store).at({"x": X})
+    assert [len(views) for views in bound.inputs] == [2]
+
+
+@pytest.mark.parametrize(
+    "safety",
+    [
+        {"on_trip": "ALTERNATE"},
+        {"shadow_ppm": 10},
+        {"limits": [{"device": "left", "quantity": "power_mw", "max": "5"}]},
+    ],
+)
+def test_promises_that_this_runtime_cannot_keep_are_refused(world, safety):
+    world.members["safety"] = safety
+    with pytest.raises(UnsupportedError) as caught:
+        Binder(admitted(world), world.store)
+    assert caught.value.diagnostics[0].path == "/safety"
 
 
 def test_progress_sees_every_region(world):
