@@ -104,6 +104,10 @@ class Store:
             )
         return entry, view
 
+    def is_open(self, store_digest: str) -> bool:
+        """Say whether the file with a digest was found and believed."""
+        return store_digest in self._open
+
     def _file(self, store_digest: str) -> tuple[Buffer, dict[str, Entry]]:
         if store_digest not in self._open:
             path = self.path(store_digest)

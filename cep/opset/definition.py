@@ -149,7 +149,9 @@ class Call:
         return tuple(v for v in value if isinstance(v, Dim))
 
     def axis(self, name: str, rank: int) -> int:
-        """Return an axis attribute, counted from 0."""
+        """Return an axis attribute, counted from 0, of a tensor that has axes."""
+        if rank == 0:
+            raise TypeRuleError("a scalar has no axes")
         return axis(self.integer(name), rank)
 
 

@@ -56,8 +56,8 @@ def _squeeze(call: Call) -> tuple[TensorType, ...]:
     operand = call.operands[0]
     gone = {axis(d, operand.rank) for d in call.integers("dim")}
     for at in gone:
-        if operand.shape[at] != ONE:
-            raise TypeRuleError(f"axis {at} has size {operand.shape[at]}, not 1")
+        if not operand.rank or operand.shape[at] != ONE:
+            raise TypeRuleError(f"axis {at} of {operand} has another size than 1")
     kept = tuple(d for i, d in enumerate(operand.shape) if i not in gone)
     return (TensorType(operand.dtype, kept),)
 

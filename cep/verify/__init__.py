@@ -1,0 +1,25 @@
+"""The verifier: the trusted base of CEP, small enough to be read in one sitting.
+
+It proves from a plan alone that every interleaving of its steps ends without a fault and computes
+the source graph, on devices whose signed descriptors say that they can. It shares no code with the
+planner, imports neither tensor libraries nor device stacks, and believes nothing that it can
+recompute. One module holds one family of rules; each rule is one function with its id.
+
+    >>> from cep.verify import RULESET
+    >>> "CEP-M3" in RULESET
+    True
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cep.verify import capability, equivalence, integrity, memory, order, structure, types
+from cep.verify.admit import ENTRY_RULES, Report, verify
+from cep.verify.rules import RULES, Rule
+
+__all__ = ["FAMILIES", "RULES", "RULESET", "Report", "Rule", "verify"]
+
+FAMILIES: Final = (integrity, types, structure, order, memory, capability, equivalence)
+RULESET: Final = tuple(sorted((*ENTRY_RULES, *RULES)))
+"""Ids of all rules that this version checks."""

@@ -1,0 +1,77 @@
+"""Rules of family C: can the devices do what the plan asks, by what their makers signed?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from cep.opset import OPERATIONS
+from cep.verify.rules import Finding, rule
+
+if TYPE_CHECKING:
+    from acp.v1.capability import Operand, OperationVariant
+    from cep.graph import Node
+    from cep.opset.definition import TensorType
+    from cep.verify.subject import Subject
+
+
+@rule("CEP-C2", stage=4)
+def supported(s: Subject) -> Iterator[Finding]:
+    """The device's descriptor claims each op for the dtypes, ranks and layouts it is used with."""
+    claims = {slot: {c.op: c.variants for c in d.ops} for slot, d in s.by_slot.items()}
+    for i, step in enumerate(s.plan.steps):
+        slot = s.device_of(i)
+        for j, index in enumerate(step.run.ops if step.run else ()):
+            node = s.view.nodes[index]
+            variants = claims.get(slot, {}).get(node.target, ())
+            why = "it claims no such operation"
+            for variant in variants:
+                reason = _mismatch(s, variant, node)
+                if reason is None:
+                    break
+                why = reason
+            else:
+                operands = ", ".join(str(s.view.types[v]) for v in node.inputs)
+                message = f"{slot!r} does not claim {node.target}({operands}): {why}"
+                yield Finding(("steps", i, "run", "ops", j), message)
+
+
+def _mismatch(s: Subject, variant: OperationVariant, node: Node) -> str | None:
+    if variant.where:
+        return f"the condition {variant.where[0]!r} cannot be decided by this version"
+    declared = OPERATIONS[node.target].operands
+    limits = variant.operands or {}
+    for position, value in enumerate(node.inputs):
+        name = declared[min(position, len(declared) - 1)].name
+        limit = limits.get(name) or limits.get("*")
+        if limit and (why := _outside(limit, s.view.types[value], name)):
+            return why
+    limit = limits.get("out") or limits.get("*")
+    for value in node.outputs:
+        if limit and limit.dtypes and s.view.types[value].dtype not in limit.dtypes:
+            return f"a result of dtype {s.view.types[value].dtype} is not claimed"
+    return None
+
+
+def _outside(limit: Operand, tensor: TensorType, name: str) -> str | None:
+    if limit.dtypes and tensor.dtype not in limit.dtypes:
+        return f"{name} is {tensor.dtype}; claimed are {' '.join(limit.dtypes)}"
+    if limit.rank and not limit.rank.min <= tensor.rank <= limit.rank.max:
+        return f"{name} has rank {tensor.rank}; claimed are {limit.rank.min} to {limit.rank.max}"
+    if limit.layouts and "contiguous" not in limit.layouts:
+        return f"{name} is contiguous; claimed are {' '.join(limit.layouts)}"
+    if limit.sparsity and "dense" not in limit.sparsity:
+        return f"{name} is dense; claimed are {' '.join(limit.sparsity)}"
+    if limit.quant:
+        return f"{name} is not quantised; claimed are {' '.join(limit.quant)}"
+    return None
+
+
+@rule("CEP-C5", stage=3)
+def believed(s: Subject) -> Iterator[Finding]:
+    """Each descriptor is signed as the policy asks, consistent, in force and not revoked."""
+    for i, device in enumerate(s.plan.devices):
+        reason = s.refused.get(device.descriptor_digest or "")
+        if reason is not None:
+            message = f"the descriptor of {device.slot!r} is not believed: {reason}"
+            yield Finding(("devices", i, "descriptor_digest"), message)

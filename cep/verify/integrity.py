@@ -1,0 +1,218 @@
+"""Rules of family I: is this the plan, the whole plan, for these devices and weights, today?
+
+CEP-I1 (signature) and CEP-I3 (unique encoding) are about bytes and live where bytes are read, in
+`cep.verify.admit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from acp.diagnostics import Severity
+from cep.opset import NAMESPACE, VERSION, opset_digest
+from cep.store import StoreError
+from cep.verify.rules import Finding, rule
+
+if TYPE_CHECKING:
+    from cep.v1.plan import Plan
+    from cep.verify.subject import Subject
+
+SUPPORTED: frozenset[str] = frozenset()
+"""Features that this version of the ruleset understands beyond the base."""
+
+
+@rule("CEP-I2", stage=3)
+def digests(s: Subject) -> Iterator[Finding]:
+    """Every digest in the plan is that of what is really there."""
+    for i, opset in enumerate(s.plan.opsets):
+        if (opset.namespace, opset.version) != (NAMESPACE, VERSION):
+            known = f"{NAMESPACE}/{VERSION}"
+            message = f"opset {opset.namespace}/{opset.version} is not known; {known} is"
+            yield Finding(("opsets", i), message)
+        elif opset.schema_digest != opset_digest():
+            message = (
+                f"the table of {NAMESPACE}/{VERSION} has digest {opset_digest()}, the plan was "
+                f"made for {opset.schema_digest}; compile it again with this version"
+            )
+            yield Finding(("opsets", i, "schema_digest"), message)
+    for i, device in enumerate(s.plan.devices):
+        wanted = device.descriptor_digest
+        if wanted is not None and wanted not in s.descriptors and wanted not in s.refused:
+            message = (
+                f"the descriptor of {device.slot!r}, {wanted}, is not among those given: it was "
+                "changed, or the plan was made for other devices"
+            )
+            yield Finding(("devices", i, "descriptor_digest"), message)
+    yield from _weights(s)
+
+
+def _weights(s: Subject) -> Iterator[Finding]:
+    if s.store is None:
+        if s.plan.constants:
+            message = "the weights were not checked: no store was given"
+            yield Finding(("constants",), message, Severity.WARNING)
+        return
+    unread: set[str] = set()
+    for i, constant in enumerate(s.plan.constants):
+        if constant.store_digest in unread:
+            continue
+        try:
+            entry, _ = s.store.tensor(constant)
+        except StoreError as error:
+            yield Finding(("constants", i), error.diagnostics[0].message)
+            if not s.store.is_open(constant.store_digest):
+                unread.add(constant.store_digest)
+            continue
+        declared = s.view.types[constant.value]
+        sizes = tuple(d.value for d in declared.shape)
+        if entry.dtype != declared.dtype or entry.shape != sizes:
+            message = f"the store has {entry.dtype}{list(entry.shape)}, the plan {declared}"
+            yield Finding(("constants", i), message)
+
+
+@rule("CEP-I4", stage=1)
+def features(s: Subject) -> Iterator[Finding]:
+    """Everything that the plan uses beyond the base is declared, and understood here."""
+    declared = s.plan.features
+    if list(declared) != sorted(set(declared)):
+        yield Finding(("features",), "features must be sorted, each named once")
+    for i, feature in enumerate(declared):
+        if feature not in SUPPORTED:
+            yield Finding(
+                ("features", i),
+                f"feature {feature!r} is not understood by this version; what a plan says must "
+                "not be ignored, so the plan is refused",
+            )
+    for feature, path in _used(s):
+        if feature not in declared:
+            yield Finding(
+                path, f"this needs the feature {feature!r}, which the plan does not declare"
+            )
+
+
+def _used(s: Subject) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    plan, limits = s.plan, s.plan.constraints
+    whole = {
+        "streams": ("stream", plan.stream),
+        "safety": ("safety", plan.safety),
+        "artifacts": ("artifacts", plan.artifacts),
+        "evidence": ("evidence", plan.evidence),
+        "deadline": ("constraints", limits.deadline_ns),
+        "energy": ("constraints", limits.energy_fj),
+        "locality": ("constraints", limits.locality_labels),
+    }
+    for feature, (member, value) in whole.items():
+        if value:
+            yield feature, (member,)
+    for i, device in enumerate(plan.devices):
+        if device.predicate is not None:
+            yield "predicates", ("devices", i, "predicate")
+    for i, tensor in enumerate(plan.values):
+        if tensor.role in ("STATE", "TOKEN"):
+            yield tensor.role.lower(), ("values", i, "role")
+        if tensor.layout not in (None, "contiguous"):
+            yield "layouts", ("values", i, "layout")
+    yield from _used_by_steps(plan)
+
+
+def _used_by_steps(plan: Plan) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    for i, step in enumerate(plan.steps):
+        if step.collective is not None:
+            yield "collectives", ("steps", i, "collective")
+        if step.call is not None:
+            yield "subplans", ("steps", i, "call")
+        if step.alternates:
+            yield "alternates", ("steps", i, "alternates")
+        if step.run is not None and step.run.artifact is not None:
+            yield "artifacts", ("steps", i, "run", "artifact")
+
+
+@rule("CEP-I5", stage=1)
+def in_force(s: Subject) -> Iterator[Finding]:
+    """The plan is valid now, and no older than the policy allows."""
+    begins, ends = s.plan.not_before or s.plan.issued_at, s.plan.expires_at
+    if s.now < _moment(begins):
+        yield Finding(("not_before",), f"not valid before {begins}; it is {_text(s.now)}")
+    if s.now >= _moment(ends):
+        yield Finding(("expires_at",), f"expired at {ends}; it is {_text(s.now)}: compile it again")
+    least = s.policy.min_revision(s.plan.issuer, s.plan.uri)
+    if s.plan.revision < least:
+        yield Finding(
+            ("revision",),
+            f"revision {s.plan.revision} is older than {least}, the oldest that the policy allows",
+        )
+
+
+@rule("CEP-I6", stage=1)
+def references(s: Subject) -> Iterator[Finding]:
+    """Names are unique, and every reference to a slot, arena, queue, buffer or op resolves."""
+    plan = s.plan
+    slots = dict.fromkeys(d.slot for d in plan.devices)
+    arenas = dict.fromkeys(a.id for a in plan.arenas)
+    queues = dict.fromkeys(q.id for q in plan.queues)
+    yield from _repeated("devices", [d.slot for d in plan.devices])
+    yield from _repeated("arenas", [a.id for a in plan.arenas])
+    yield from _repeated("queues", [q.id for q in plan.queues])
+    yield from _repeated("inputs", [b.name for b in plan.inputs])
+    yield from _repeated("outputs", [b.name for b in plan.outputs])
+    named: list[tuple[tuple[str | int, ...], str, Collection[str]]] = [
+        *((("arenas", i, "device"), a.device, slots) for i, a in enumerate(plan.arenas)),
+        *((("queues", i, "device"), q.device, slots) for i, q in enumerate(plan.queues)),
+        *((("buffers", i, "arena"), b.arena, arenas) for i, b in enumerate(plan.buffers)),
+        *((("steps", i, "queue"), t.queue, queues) for i, t in enumerate(plan.steps)),
+        *(
+            (("constraints", "peak_bytes", i, "device"), p.device, slots)
+            for i, p in enumerate(plan.constraints.peak_bytes)
+        ),
+        *(
+            (("steps", i, "waits", j, "queue"), w.queue, queues)
+            for i, t in enumerate(plan.steps)
+            for j, w in enumerate(t.waits)
+        ),
+    ]
+    for path, name, known in named:
+        if name not in known:
+            yield Finding(path, f"there is no {name!r}; there are {_few(known)}")
+    yield from _indices(plan)
+
+
+def _indices(plan: Plan) -> Iterator[Finding]:
+    for i, step in enumerate(plan.steps):
+        for member, indices in (("reads", step.reads), ("writes", step.writes)):
+            for j, index in enumerate(indices):
+                if index >= len(plan.buffers):
+                    message = f"there is no buffer {index}; there are {len(plan.buffers)}"
+                    yield Finding(("steps", i, member, j), message)
+        for j, index in enumerate(step.run.ops if step.run else ()):
+            if index >= len(plan.ops):
+                message = f"there is no op {index}; there are {len(plan.ops)}"
+                yield Finding(("steps", i, "run", "ops", j), message)
+    for i, buffer in enumerate(plan.buffers):
+        if buffer.in_place_of is not None and buffer.in_place_of >= len(plan.buffers):
+            message = f"there is no buffer {buffer.in_place_of}"
+            yield Finding(("buffers", i, "in_place_of"), message)
+
+
+def _repeated(member: str, names: Iterable[str]) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for i, name in enumerate(names):
+        if name in seen:
+            yield Finding((member, i), f"{name!r} is named twice")
+        seen.add(name)
+
+
+def _few(names: Iterable[str]) -> str:
+    return ", ".join(list(names)[:8]) or "none"
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,324 @@
+"""Rules of family M: does every read see what it should, whatever the timing?
+
+An arena is cut at every border of a buffer into segments. In an order of the steps that agrees with
+happens-before, each segment remembers who wrote it last and who has read it since. Two accesses to
+a segment, one of them a write, must be ordered; it is enough to look at neighbours, since
+happens-before is transitive. So one walk decides M3, M4, M5, M6 and M7.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from cep.opset import PREFIX
+from cep.opset.definition import DTYPE_BYTES
+from cep.opset.pointwise import POINTWISE
+from cep.verify.rules import Finding, rule
+
+if TYPE_CHECKING:
+    from cep.verify.subject import Subject
+
+START: Final = -1
+MAX_PAIRS: Final = 4_000_000
+MAX_VISITS: Final = 20_000_000
+RESERVE: Final = 16
+"""One part in 16 of a memory is left to the device's own software."""
+
+
+@rule("CEP-M1", stage=4)
+def in_bounds(s: Subject) -> Iterator[Finding]:
+    """Buffers lie inside their arena, aligned, and hold their value at its largest."""
+    for i, arena in enumerate(s.plan.arenas):
+        if arena.alignment_bytes & (arena.alignment_bytes - 1):
+            message = f"{arena.alignment_bytes} is not a power of two"
+            yield Finding(("arenas", i, "alignment_bytes"), message)
+        if s.memory(arena.device, arena.memory) is None:
+            message = f"the descriptor of {arena.device!r} has no memory {arena.memory!r}"
+            yield Finding(("arenas", i, "memory"), message)
+    for i, buffer in enumerate(s.plan.buffers):
+        arena, needed = s.arenas[buffer.arena], s.largest_bytes(buffer.value)
+        if buffer.size < needed:
+            message = f"{buffer.value!r} needs up to {needed} bytes; the buffer has {buffer.size}"
+            yield Finding(("buffers", i, "size"), message)
+        if buffer.offset + buffer.size > arena.bytes:
+            message = f"ends at {buffer.offset + buffer.size}; the arena ends at {arena.bytes}"
+            yield Finding(("buffers", i, "offset"), message)
+        width = DTYPE_BYTES[s.view.types[buffer.value].dtype]
+        if buffer.offset % arena.alignment_bytes or buffer.offset % width:
+            message = f"{buffer.offset} is not a multiple of {max(arena.alignment_bytes, width)}"
+            yield Finding(("buffers", i, "offset"), message)
+
+
+@rule("CEP-M2", stage=4)
+def in_place(s: Subject) -> Iterator[Finding]:
+    """A step overwrites what it reads only where that is declared and harmless."""
+    for i, step in enumerate(s.plan.steps):
+        if len(step.reads) * len(step.writes) > MAX_PAIRS:
+            yield Finding(("steps", i), "has too many operands for its overlaps to be checked")
+            continue
+        for j, write in enumerate(step.writes):
+            target = s.plan.buffers[write]
+            for read in step.reads:
+                if not _overlap(s, read, write):
+                    continue
+                if target.in_place_of != read:
+                    message = (
+                        f"{target.value!r} overlaps {s.plan.buffers[read].value!r}, which the step "
+                        "reads, and does not declare in_place_of"
+                    )
+                    yield Finding(("steps", i, "writes", j), message)
+                elif problem := _harm(s, i, read, write):
+                    yield Finding(("buffers", write, "in_place_of"), problem)
+
+
+def _overlap(s: Subject, left: int, right: int) -> bool:
+    a, b = s.plan.buffers[left], s.plan.buffers[right]
+    return a.arena == b.arena and a.offset < b.offset + b.size and b.offset < a.offset + a.size
+
+
+def _harm(s: Subject, step: int, read: int, write: int) -> str:
+    old, new = s.plan.buffers[read], s.plan.buffers[write]
+    if old.offset != new.offset:
+        return "starts elsewhere than the buffer it takes over"
+    if s.view.types[old.value] != s.view.types[new.value]:
+        return f"{new.value!r} and {old.value!r} have different types"
+    region = s.regions.get(step)
+    users = [n for n in region.nodes if old.value in n.inputs] if region else []
+    pointwise = {PREFIX + name for name in POINTWISE.operations}
+    if len(users) != 1 or users[0].target not in pointwise or users[0].outputs != (new.value,):
+        return (
+            f"{old.value!r} must be read by one pointwise op only, the one that makes {new.value!r}"
+        )
+    return ""
+
+
+@dataclass(slots=True)
+class _Segment:
+    writer: int | None = None
+    buffer: int = -1
+    readers: list[int] = field(default_factory=list)
+
+
+class _Walk:
+    """The walk over all accesses, in an order that agrees with happens-before."""
+
+    def __init__(self, s: Subject) -> None:
+        self.s = s
+        self.defined: dict[int, int] = {}
+        borders: dict[str, set[int]] = {a: set() for a in s.arenas}
+        for buffer in s.plan.buffers:
+            borders[buffer.arena] |= {buffer.offset, buffer.offset + max(buffer.size, 1)}
+        self.borders = {arena: sorted(found) for arena, found in borders.items()}
+        self.segments = {a: [_Segment() for _ in found] for a, found in self.borders.items()}
+        self.found: dict[str, list[Finding]] = {f"CEP-M{n}": [] for n in (3, 4, 5, 6, 7)}
+        if self._visits() > MAX_VISITS:
+            message = "the buffers overlap in too many pieces for their accesses to be checked"
+            self.found["CEP-M3"].append(Finding(("buffers",), message))
+        else:
+            self._run()
+
+    def _visits(self) -> int:
+        spans = [last - first for first, last in map(self._span, range(len(self.s.plan.buffers)))]
+        return sum(spans[b] for t in self.s.plan.steps for b in (*t.reads, *t.writes))
+
+    def _span(self, index: int) -> tuple[int, int]:
+        buffer = self.s.plan.buffers[index]
+        borders = self.borders[buffer.arena]
+        end = buffer.offset + max(buffer.size, 1)
+        return bisect_left(borders, buffer.offset), bisect_left(borders, end)
+
+    def _covered(self, index: int) -> list[_Segment]:
+        first, last = self._span(index)
+        return self.segments[self.s.plan.buffers[index].arena][first:last]
+
+    def _run(self) -> None:
+        s = self.s
+        for index, buffer in enumerate(s.plan.buffers):
+            if s.view.roles[buffer.value] in ("IN", "CONST") and index not in s.written:
+                self._begin(index)
+        for step in s.order:
+            for j, index in enumerate(s.plan.steps[step].reads):
+                self._read(step, index, ("steps", step, "reads", j))
+            for j, index in enumerate(s.plan.steps[step].writes):
+                self._write(step, index, ("steps", step, "writes", j))
+        self._end()
+
+    def _begin(self, index: int) -> None:
+        for segment in self._covered(index):
+            if segment.writer is not None:
+                other = self.s.plan.buffers[segment.buffer].value
+                message = f"overlaps {other!r}, which is there from the start too"
+                self.found["CEP-M3"].append(Finding(("buffers", index), message))
+                break
+            segment.writer, segment.buffer = START, index
+        self.defined[index] = START
+
+    def _ordered(self, first: int | None, then: int) -> bool:
+        return first is None or first == START or self.s.before(first, then)
+
+    def _read(self, step: int, index: int, path: tuple[str | int, ...]) -> None:
+        value = self.s.plan.buffers[index].value
+        maker = self.defined.get(index)
+        if maker is None:
+            message = f"{value!r} is read before anything has put it there"
+            self.found["CEP-M4"].append(Finding(path, message))
+        elif not self._ordered(maker, step):
+            message = f"step {maker} puts {value!r} there, but need not have ended by then"
+            self.found["CEP-M4"].append(Finding(path, message))
+        told = False
+        for segment in self._covered(index):
+            if maker is not None and segment.buffer != index and not told:
+                other = self.s.plan.buffers[segment.buffer].value
+                message = f"step {segment.writer} has overwritten {value!r} with {other!r}"
+                self.found["CEP-M5"].append(Finding(path, message))
+                told = True
+            if not self._ordered(segment.writer, step) and segment.writer != step:
+                self._race(step, segment.writer, "reads", "writes", path)
+            segment.readers.append(step)
+
+    def _write(self, step: int, index: int, path: tuple[str | int, ...]) -> None:
+        s, buffer = self.s, self.s.plan.buffers[index]
+        if s.view.roles[buffer.value] == "CONST":
+            message = f"{buffer.value!r} is a constant; nothing may write it"
+            self.found["CEP-M7"].append(Finding(path, message))
+        for segment in self._covered(index):
+            if segment.writer == START and s.view.roles[self._value(segment)] == "CONST":
+                message = f"overwrites the constant {self._value(segment)!r}"
+                self.found["CEP-M7"].append(Finding(path, message))
+            if not self._ordered(segment.writer, step):
+                self._race(step, segment.writer, "writes", "writes", path)
+            for reader in segment.readers:
+                if reader != step and not s.before(reader, step):
+                    self._race(step, reader, "writes", "reads", path)
+                    break
+            segment.writer, segment.buffer, segment.readers = step, index, []
+        self.defined[index] = step
+
+    def _value(self, segment: _Segment) -> str:
+        return self.s.plan.buffers[segment.buffer].value
+
+    def _race(
+        self, step: int, other: int | None, does: str, did: str, path: tuple[str | int, ...]
+    ) -> None:
+        message = f"step {step} {does} bytes that step {other} {did}, and nothing orders the two"
+        finding = Finding(path, message)
+        if finding not in self.found["CEP-M3"][-1:]:
+            self.found["CEP-M3"].append(finding)
+
+    def _end(self) -> None:
+        s = self.s
+        held = {b.value: i for i, b in enumerate(s.plan.buffers) if i in self.defined}
+        for i, binding in enumerate(s.plan.outputs):
+            if binding.value not in held:
+                message = f"{binding.value!r} is an output, but no step leaves it in a buffer"
+                self.found["CEP-M4"].append(Finding(("outputs", i), message))
+        for index, buffer in enumerate(s.plan.buffers):
+            if s.view.roles[buffer.value] != "OUT" or index not in self.defined:
+                continue
+            for segment in self._covered(index):
+                if segment.buffer != index:
+                    message = (
+                        f"step {segment.writer} overwrites the output {buffer.value!r} with "
+                        f"{self._value(segment)!r}"
+                    )
+                    self.found["CEP-M6"].append(Finding(("buffers", index), message))
+                    break
+
+
+def _walk(s: Subject) -> _Walk:
+    walk = s.__dict__.get("_memory_walk")
+    if not isinstance(walk, _Walk):
+        walk = s.__dict__["_memory_walk"] = _Walk(s)
+    return walk
+
+
+@rule("CEP-M3", stage=5)
+def no_races(s: Subject) -> Iterator[Finding]:
+    """Two accesses to the same bytes, one of them a write, are ordered."""
+    yield from _walk(s).found["CEP-M3"]
+
+
+@rule("CEP-M4", stage=5)
+def defined_before_use(s: Subject) -> Iterator[Finding]:
+    """A value is in its buffer before it is read, and outputs are there at the end."""
+    yield from _walk(s).found["CEP-M4"]
+
+
+@rule("CEP-M5", stage=5)
+def not_overwritten(s: Subject) -> Iterator[Finding]:
+    """Nothing overwrites a value between its definition and its use."""
+    yield from _walk(s).found["CEP-M5"]
+
+
+@rule("CEP-M6", stage=5)
+def outputs_kept(s: Subject) -> Iterator[Finding]:
+    """Nothing overwrites an output."""
+    yield from _walk(s).found["CEP-M6"]
+
+
+@rule("CEP-M7", stage=5)
+def constants_kept(s: Subject) -> Iterator[Finding]:
+    """Nothing writes a constant."""
+    yield from _walk(s).found["CEP-M7"]
+
+
+@rule("CEP-M8", stage=4)
+def fits(s: Subject) -> Iterator[Finding]:
+    """Arenas and weights fit each memory, less a reserve, and what the plan promises."""
+    use = _held(s)
+    shared: dict[str, int] = {}
+    for slot, held in use.items():
+        domain = _main_domain(s, slot)
+        shared[domain] = shared.get(domain, 0) + held
+    for arena in s.plan.arenas:
+        use[arena.device] += arena.bytes
+        found = s.memory(arena.device, arena.memory)
+        if found is not None:
+            domain = s.domain(arena.device, found)
+            shared[domain] = shared.get(domain, 0) + arena.bytes
+    rooms = _rooms(s)
+    for domain, needed in sorted(shared.items()):
+        room = rooms.get(domain, 0)
+        if needed > room - room // RESERVE:
+            message = (
+                f"memory {domain!r} must hold {needed} bytes, but has {room} of which "
+                f"{room // RESERVE} are reserved"
+            )
+            yield Finding(("arenas",), message)
+    for i, promise in enumerate(s.plan.constraints.peak_bytes):
+        if use[promise.device] > promise.bytes:
+            found_bytes = use[promise.device]
+            message = f"promises {promise.bytes} bytes on {promise.device!r}; uses {found_bytes}"
+            yield Finding(("constraints", "peak_bytes", i, "bytes"), message)
+
+
+def _rooms(s: Subject) -> dict[str, int]:
+    """Return the bytes of each memory that programs can have; the least that any device says."""
+    rooms: dict[str, int] = {}
+    for slot, descriptor in s.by_slot.items():
+        for memory in descriptor.memories:
+            room = memory.usable_bytes or memory.instances * memory.capacity_bytes_per_instance
+            domain = s.domain(slot, memory)
+            if memory.role in ("DEVICE", "SHARED", "SCRATCH"):
+                rooms[domain] = min(room, rooms.get(domain, room))
+    return rooms
+
+
+def _held(s: Subject) -> dict[str, int]:
+    """Return the bytes of weights that each device keeps, each weight once a device."""
+    weights: dict[str, set[str]] = {d.slot: set() for d in s.plan.devices}
+    for i, region in s.regions.items():
+        weights[s.device_of(i)] |= set(region.constants)
+    return {slot: sum(map(s.largest_bytes, held)) for slot, held in weights.items()}
+
+
+def _main_domain(s: Subject, slot: str) -> str:
+    descriptor = s.by_slot.get(slot)
+    main = [m for m in descriptor.memories if m.role in ("DEVICE", "SHARED")] if descriptor else []
+    if not main:
+        return slot
+    largest = max(main, key=lambda m: m.instances * m.capacity_bytes_per_instance)
+    return s.domain(slot, largest)

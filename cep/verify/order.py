@@ -1,0 +1,161 @@
+"""Rules of family O: do the steps always come to an end, and do devices see each other's data?
+
+Happens-before is the transitive closure of two relations: a step comes after the one before it in
+its queue, and after the steps whose epochs it waits for. It is kept as one vector clock a step: how
+far each queue has certainly come when the step begins, its own epoch included.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from cep.verify.rules import Finding, rule
+
+if TYPE_CHECKING:
+    from cep.verify.subject import Subject
+
+
+def predecessors(s: Subject, step: int) -> Iterator[int]:
+    """Yield the steps that must end right before a step can begin."""
+    queue, epoch = s.plan.steps[step].queue, s.epochs[step]
+    if epoch > 1:
+        yield s.step_at[queue, epoch - 1]
+    for wait in s.plan.steps[step].waits:
+        other = s.step_at.get((wait.queue, wait.epoch))
+        if other is not None:
+            yield other
+
+
+@rule("CEP-O1", stage=2)
+def deadlock_free(s: Subject) -> Iterator[Finding]:
+    """Happens-before has no cycle, so that some step can always begin."""
+    count = len(s.plan.steps)
+    before = [list(predecessors(s, i)) for i in range(count)]
+    after: list[list[int]] = [[] for _ in range(count)]
+    missing = [len(b) for b in before]
+    for i, steps in enumerate(before):
+        for other in steps:
+            after[other].append(i)
+    ready = deque(i for i in range(count) if not missing[i])
+    clocks: list[tuple[int, ...]] = [()] * count
+    start = (0,) * len(s.plan.queues)
+    order = []
+    while ready:
+        i = ready.popleft()
+        order.append(i)
+        clock = [max(t) for t in zip(start, *(clocks[b] for b in before[i]), strict=True)]
+        clock[s.queue_numbers[s.plan.steps[i].queue]] = s.epochs[i]
+        clocks[i] = tuple(clock)
+        for other in after[i]:
+            missing[other] -= 1
+            if not missing[other]:
+                ready.append(other)
+    s.order, s.clocks = order, clocks
+    stuck = sorted(set(range(count)) - set(order))
+    if stuck:
+        shown = " -> ".join(map(str, _cycle(stuck, before)))
+        message = f"steps wait for each other and none can begin: {shown}"
+        yield Finding(("steps", stuck[0], "waits"), message)
+
+
+def _cycle(stuck: list[int], before: list[list[int]]) -> list[int]:
+    """Return one cycle, each step followed by one that it waits for."""
+    inside = set(stuck)
+    path: list[int] = []
+    seen: dict[int, int] = {}
+    at = stuck[0]
+    while at not in seen:
+        seen[at] = len(path)
+        path.append(at)
+        at = next(b for b in before[at] if b in inside)
+    return [*path[seen[at] :], at]
+
+
+@rule("CEP-O2", stage=2)
+def epochs_exist(s: Subject) -> Iterator[Finding]:
+    """Every epoch that is waited for is reached by some step."""
+    lengths = dict.fromkeys(s.queues, 0)
+    for step in s.plan.steps:
+        lengths[step.queue] += 1
+    for i, step in enumerate(s.plan.steps):
+        for j, wait in enumerate(step.waits):
+            if wait.epoch > lengths[wait.queue]:
+                message = (
+                    f"queue {wait.queue!r} ends at epoch {lengths[wait.queue]}; epoch {wait.epoch} "
+                    "never comes"
+                )
+                yield Finding(("steps", i, "waits", j), message)
+
+
+@rule("CEP-O5", stage=4)
+def transfers(s: Subject) -> Iterator[Finding]:
+    """A transfer copies one value between two places, over a link that exists."""
+    for i, step in enumerate(s.plan.steps):
+        if step.transfer is None:
+            continue
+        if len(step.reads) != 1 or len(step.writes) != 1:
+            yield Finding(("steps", i), "a transfer reads one buffer and writes one")
+            continue
+        source, target = (s.plan.buffers[b] for b in (step.reads[0], step.writes[0]))
+        if source.value != target.value:
+            message = f"copies {source.value!r} to the place of {target.value!r}"
+            yield Finding(("steps", i, "writes"), message)
+        ends = tuple(s.arenas[b.arena].device for b in (source, target))
+        if step.transfer.link is None:
+            if ends[0] != ends[1] and not _share(s, source.arena, target.arena):
+                message = f"goes from {ends[0]!r} to {ends[1]!r}, but names no link"
+                yield Finding(("steps", i, "transfer"), message)
+        elif not _linked(s, step.transfer.link, ends):
+            message = (
+                f"no system descriptor that was given has a link {step.transfer.link!r} from "
+                f"{ends[0]!r} to {ends[1]!r}"
+            )
+            yield Finding(("steps", i, "transfer", "link"), message)
+
+
+def _linked(s: Subject, name: str, ends: tuple[str, ...]) -> bool:
+    digests = {d.slot: d.descriptor_digest for d in s.plan.devices}
+    wanted = [digests[slot] for slot in ends]
+    for system in s.systems:
+        nodes = {n.id: n.descriptor_digest for n in system.nodes}
+        for link in system.links:
+            forth = [nodes.get(link.a.node), nodes.get(link.b.node)]
+            if link.id != name:
+                continue
+            if (forth == wanted and link.a_to_b_bytes_per_s) or (
+                forth[::-1] == wanted and link.b_to_a_bytes_per_s
+            ):
+                return True
+    return False
+
+
+def _share(s: Subject, left: str, right: str) -> bool:
+    return _domain(s, left) == _domain(s, right) is not None
+
+
+def _domain(s: Subject, arena: str) -> str | None:
+    place = s.arenas[arena]
+    memory = s.memory(place.device, place.memory)
+    return s.domain(place.device, memory) if memory else None
+
+
+@rule("CEP-O6", stage=4)
+def visible(s: Subject) -> Iterator[Finding]:
+    """A RUN step touches its own device's memory only, or memory that is coherent with it."""
+    for i, step in enumerate(s.plan.steps):
+        if step.run is None:
+            continue
+        slot = s.device_of(i)
+        own = s.visible.get(slot, frozenset())
+        for member, indices in (("reads", step.reads), ("writes", step.writes)):
+            for j, index in enumerate(indices):
+                buffer = s.plan.buffers[index]
+                if _domain(s, buffer.arena) not in own:
+                    message = (
+                        f"{slot!r} cannot see arena {buffer.arena!r} of "
+                        f"{s.arenas[buffer.arena].device!r}: the memories share no coherence "
+                        f"domain. Move {buffer.value!r} with a transfer"
+                    )
+                    yield Finding(("steps", i, member, j), message)

@@ -1,0 +1,108 @@
+"""Rules of family S: do the steps carry out the graph, each operation once?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from cep.verify.rules import Finding, rule
+
+if TYPE_CHECKING:
+    from cep.verify.subject import Subject
+
+
+@rule("CEP-S1", stage=2)
+def each_once(s: Subject) -> Iterator[Finding]:
+    """Every op is in exactly one RUN step."""
+    place: dict[int, int] = {}
+    for i, step in enumerate(s.plan.steps):
+        for j, op in enumerate(step.run.ops if step.run else ()):
+            if op in place:
+                message = f"op {op} is in step {place[op]} too"
+                yield Finding(("steps", i, "run", "ops", j), message)
+            place[op] = i
+    for op in range(len(s.plan.ops)):
+        if op not in place:
+            yield Finding(("ops", op), f"op {op} is in no step: nothing would compute it")
+
+
+@rule("CEP-S2", stage=3)
+def convex(s: Subject) -> Iterator[Finding]:
+    """No path leaves a region and comes back to it."""
+    region_of = {op: i for i, t in enumerate(s.plan.steps) if t.run for op in t.run.ops}
+    makers = s.view.producers()
+    needs: dict[int, set[int]] = {i: set() for i in region_of.values()}
+    for op, i in region_of.items():
+        for value in s.view.nodes[op].inputs:
+            maker = makers.get(value)
+            if maker is not None and region_of[maker] != i:
+                needs[i].add(region_of[maker])
+    for i in sorted(_cyclic(needs)):
+        message = "the region is not convex: it needs what another region makes from its results"
+        yield Finding(("steps", i, "run", "ops"), message)
+
+
+def _cyclic(needs: dict[int, set[int]]) -> set[int]:
+    """Return the nodes that no order can place after all that they need."""
+    needed_by: dict[int, list[int]] = {i: [] for i in needs}
+    missing = {i: len(before) for i, before in needs.items()}
+    for i, before in needs.items():
+        for other in before:
+            needed_by[other].append(i)
+    ready = [i for i, count in missing.items() if not count]
+    while ready:
+        done = ready.pop()
+        del missing[done]
+        for i in needed_by[done]:
+            missing[i] -= 1
+            if not missing[i]:
+                ready.append(i)
+    return set(missing)
+
+
+@rule("CEP-S3", stage=3)
+def cut(s: Subject) -> Iterator[Finding]:
+    """A RUN step reads and writes exactly the cut of its region, each value once."""
+    for i, region in s.regions.items():
+        step = s.plan.steps[i]
+        stored = set(region.constants)
+        yield from _compare(
+            ("steps", i, "reads"),
+            [v for v in (s.plan.buffers[b].value for b in step.reads) if v not in stored],
+            region.inputs,
+        )
+        yield from _compare(
+            ("steps", i, "writes"),
+            [s.plan.buffers[b].value for b in step.writes],
+            region.outputs,
+        )
+
+
+def _compare(
+    path: tuple[str | int, ...], found: list[str], wanted: Iterable[str]
+) -> Iterator[Finding]:
+    if len(set(found)) != len(found):
+        yield Finding(path, "a value is named twice")
+    for value in sorted(set(wanted) - set(found)):
+        yield Finding(path, f"value {value!r} crosses the region's border, but is not here")
+    for value in sorted(set(found) - set(wanted)):
+        yield Finding(path, f"value {value!r} does not cross the region's border there")
+
+
+@rule("CEP-S4", stage=2)
+def acyclic(s: Subject) -> Iterator[Finding]:
+    """Each op comes after those it depends on, in the plan and in its step."""
+    makers = s.view.producers()
+    for i, node in enumerate(s.view.nodes):
+        for j, value in enumerate(node.inputs):
+            if makers.get(value, -1) >= i:
+                message = f"{value!r} is made by op {makers[value]}, not before op {i}"
+                yield Finding(("ops", i, "inputs", j), message)
+    for i, step in enumerate(s.plan.steps):
+        ops = step.run.ops if step.run else ()
+        place = {op: j for j, op in enumerate(ops)}
+        for j, op in enumerate(ops):
+            for value in s.view.nodes[op].inputs:
+                if place.get(makers.get(value, -1), -1) > j:
+                    message = f"op {op} comes before op {makers[value]}, on which it depends"
+                    yield Finding(("steps", i, "run", "ops", j), message)

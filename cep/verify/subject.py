@@ -1,0 +1,146 @@
+"""The plan under judgement, with the indices that several rules need.
+
+Everything here is derived from the plan, or from what the caller vouches for: policy, clock,
+descriptors, weights. Properties that need resolved references are computed on first use, by rules
+of later stages only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from cep.graph import Cutter, GraphView, Region
+from cep.opset.definition import DTYPE_BYTES
+
+if TYPE_CHECKING:
+    from acp.policy import TrustPolicy
+    from acp.v1.capability import CapabilityDescriptor, Memory
+    from acp.v1.system import SystemDescriptor
+    from cep.store import Store
+    from cep.v1.graph import Graph
+    from cep.v1.plan import Arena, Plan, Queue
+
+INT64_MAX: Final = 2**63 - 1
+MAX_SYMBOL: Final = 2**48
+
+
+@dataclass
+class Subject:
+    """A plan and what it is judged against.
+
+    Attributes:
+        plan: The plan.
+        view: What it computes, parsed.
+        policy: Whom the caller trusts.
+        now: The moment to judge by.
+        descriptors: Verified descriptors by digest.
+        refused: Why a descriptor that the plan names is not believed, by digest.
+        systems: Verified system descriptors.
+        store: Weights; None if they are not at hand.
+        source: The source graph, where the caller has it apart from the plan.
+    """
+
+    plan: Plan
+    view: GraphView
+    policy: TrustPolicy
+    now: datetime
+    descriptors: Mapping[str, CapabilityDescriptor]
+    refused: Mapping[str, str]
+    systems: Sequence[SystemDescriptor] = ()
+    store: Store | None = None
+    source: Graph | None = None
+    order: list[int] = field(default_factory=list)
+    clocks: list[tuple[int, ...]] = field(default_factory=list)
+
+    @cached_property
+    def arenas(self) -> dict[str, Arena]:
+        """Arenas by id."""
+        return {a.id: a for a in self.plan.arenas}
+
+    @cached_property
+    def queues(self) -> dict[str, Queue]:
+        """Queues by id."""
+        return {q.id: q for q in self.plan.queues}
+
+    @cached_property
+    def queue_numbers(self) -> dict[str, int]:
+        """Position of each queue, by id."""
+        return {q.id: i for i, q in enumerate(self.plan.queues)}
+
+    @cached_property
+    def epochs(self) -> list[int]:
+        """Epoch that each step brings its queue to, from 1."""
+        counts = dict.fromkeys(self.queues, 0)
+        found = []
+        for step in self.plan.steps:
+            counts[step.queue] += 1
+            found.append(counts[step.queue])
+        return found
+
+    @cached_property
+    def step_at(self) -> dict[tuple[str, int], int]:
+        """Index of the step that brings a queue to an epoch."""
+        return {
+            (step.queue, epoch): i
+            for i, (step, epoch) in enumerate(zip(self.plan.steps, self.epochs, strict=True))
+        }
+
+    @cached_property
+    def regions(self) -> dict[int, Region]:
+        """The region of each RUN step, by index of the step."""
+        cutter = Cutter.of(self.view)
+        return {
+            i: cutter.region(step.run.ops)
+            for i, step in enumerate(self.plan.steps)
+            if step.run is not None
+        }
+
+    @cached_property
+    def written(self) -> frozenset[int]:
+        """Buffers that some step writes."""
+        return frozenset(b for step in self.plan.steps for b in step.writes)
+
+    def device_of(self, step: int) -> str:
+        """Return the slot of the device that runs a step."""
+        return self.queues[self.plan.steps[step].queue].device
+
+    @cached_property
+    def by_slot(self) -> dict[str, CapabilityDescriptor]:
+        """Verified descriptors by slot."""
+        named = {d.slot: d.descriptor_digest or "" for d in self.plan.devices}
+        return {slot: self.descriptors[d] for slot, d in named.items() if d in self.descriptors}
+
+    @cached_property
+    def visible(self) -> dict[str, frozenset[str]]:
+        """Names of what each slot's device sees without a transfer."""
+        return {
+            slot: frozenset(self.domain(slot, memory) for memory in descriptor.memories)
+            for slot, descriptor in self.by_slot.items()
+        }
+
+    def memory(self, slot: str, name: str) -> Memory | None:
+        """Return a memory of a slot's descriptor."""
+        descriptor = self.by_slot.get(slot)
+        found = [m for m in descriptor.memories if m.id == name] if descriptor else []
+        return found[0] if found else None
+
+    def domain(self, slot: str, memory: Memory) -> str:
+        """Return the name of what shares a memory: its coherence domain, or the memory alone."""
+        return memory.coherence_domain or f"{slot}/{memory.id}"
+
+    def largest_bytes(self, value: str) -> int:
+        """Return the bytes of a value at the symbols' largest sizes."""
+        tensor = self.view.types[value]
+        count = 1
+        for dim in tensor.shape:
+            count *= max(0, dim.bounds(self.view.ranges)[1])
+        return count * DTYPE_BYTES[tensor.dtype]
+
+    def before(self, first: int, then: int) -> bool:
+        """Say whether step `first` has ended whenever step `then` begins (happens-before)."""
+        queue = self.queue_numbers[self.plan.steps[first].queue]
+        return first != then and self.clocks[then][queue] >= self.epochs[first]

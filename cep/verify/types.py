@@ -1,0 +1,172 @@
+"""Rules of family T: is what is computed well typed, for every admissible size?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from cep.expr import Dim
+from cep.opset import OPERATIONS
+from cep.opset.definition import DTYPE_BYTES, Call
+from cep.verify.rules import Finding, rule
+from cep.verify.subject import INT64_MAX, MAX_SYMBOL
+
+if TYPE_CHECKING:
+    from cep.verify.subject import Subject
+
+
+@rule("CEP-T1", stage=1)
+def single_definition(s: Subject) -> Iterator[Finding]:
+    """Every value that is used is declared, and defined once: given, stored or made by one op."""
+    made: set[str] = set()
+    for path, value, roles in _definitions(s):
+        if value in made:
+            yield Finding(path, f"value {value!r} is defined a second time")
+        made.add(value)
+        declared = s.view.roles.get(value)
+        if declared is None:
+            yield Finding(path, f"value {value!r} is not declared in values")
+        elif declared not in roles:
+            allowed = " or ".join(roles)
+            message = f"value {value!r} is declared {declared}; defined here, it is {allowed}"
+            yield Finding(path, message)
+    for path, value in _uses(s):
+        if value not in made:
+            yield Finding(path, f"value {value!r} is used but defined nowhere")
+    results = {b.value for b in s.plan.outputs}
+    for i, declaration in enumerate(s.plan.values):
+        if declaration.id not in made:
+            yield Finding(("values", i), f"value {declaration.id!r} is defined nowhere")
+        if (declaration.role == "OUT") != (declaration.id in results):
+            message = f"value {declaration.id!r}: the outputs and the role OUT must name the same"
+            yield Finding(("values", i, "role"), message)
+
+
+def _definitions(s: Subject) -> Iterator[tuple[tuple[str | int, ...], str, tuple[str, ...]]]:
+    for i, binding in enumerate(s.plan.inputs):
+        yield ("inputs", i, "value"), binding.value, ("IN",)
+    for i, constant in enumerate(s.plan.constants):
+        yield ("constants", i, "value"), constant.value, ("CONST",)
+    for i, op in enumerate(s.plan.ops):
+        for j, value in enumerate(op.outputs):
+            yield ("ops", i, "outputs", j), value, ("TEMP", "OUT", "STATE", "TOKEN")
+
+
+def _uses(s: Subject) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    for i, op in enumerate(s.plan.ops):
+        for j, value in enumerate(op.inputs):
+            yield ("ops", i, "inputs", j), value
+    for i, binding in enumerate(s.plan.outputs):
+        yield ("outputs", i, "value"), binding.value
+    for i, buffer in enumerate(s.plan.buffers):
+        yield ("buffers", i, "value"), buffer.value
+
+
+@rule("CEP-T2", stage=1)
+def known_operations(s: Subject) -> Iterator[Finding]:
+    """Every op is in the pinned opset."""
+    pinned = {f"{o.namespace}/{o.version}" for o in s.plan.opsets}
+    for i, op in enumerate(s.plan.ops):
+        if op.target.partition(":")[0] not in pinned:
+            message = f"{op.target} is of an opset that the plan does not pin"
+            yield Finding(("ops", i, "target"), message)
+        elif op.target not in OPERATIONS:
+            yield Finding(("ops", i, "target"), f"there is no operation {op.target}")
+
+
+@rule("CEP-T3", stage=2)
+def inferred_types(s: Subject) -> Iterator[Finding]:
+    """Re-inferred dtypes and shapes are those that are declared, for all sizes."""
+    types = s.view.types
+    for i, node in enumerate(s.view.nodes):
+        call = Call(tuple(types[v] for v in node.inputs), node.attributes, s.view.ranges)
+        try:
+            inferred = OPERATIONS[node.target].types(call)
+        except ValueError as error:
+            yield Finding(("ops", i), f"{node.target}: {error}")
+            continue
+        if len(inferred) != len(node.outputs):
+            message = f"{node.target} makes {len(inferred)} values, not {len(node.outputs)}"
+            yield Finding(("ops", i, "outputs"), message)
+            continue
+        for j, (value, actual) in enumerate(zip(node.outputs, inferred, strict=True)):
+            if types[value] != actual:
+                message = f"{value!r} is declared {types[value]}; {node.target} makes {actual}"
+                yield Finding(("ops", i, "outputs", j), message)
+
+
+@rule("CEP-T4", stage=2)
+def no_overflow(s: Subject) -> Iterator[Finding]:
+    """No size, element count or byte count is negative or exceeds 63 bits, for any sizes."""
+    for i, value in enumerate(s.plan.values):
+        count = DTYPE_BYTES[value.dtype]
+        for j, dim in enumerate(s.view.types[value.id].shape):
+            low, high = dim.bounds(s.view.ranges)
+            if low < 0:
+                message = f"size {dim} can be negative: it is not proven at least 0"
+                yield Finding(("values", i, "shape", j), message)
+            count *= max(high, 0)
+        if count > INT64_MAX:
+            message = f"{value.id!r} can have {count} bytes, more than fit 63 bits"
+            yield Finding(("values", i, "shape"), message)
+
+
+@rule("CEP-T5", stage=1)
+def satisfiable_symbols(s: Subject) -> Iterator[Finding]:
+    """Every symbol has an admissible size, dims use declared symbols only, dtypes are known."""
+    for i, symbol in enumerate(s.plan.symbols):
+        divisor = symbol.divisor or 1
+        first = -(-symbol.min // divisor) * divisor
+        if first > symbol.max:
+            message = f"no multiple of {divisor} lies between {symbol.min} and {symbol.max}"
+            yield Finding(("symbols", i), message)
+        elif symbol.max > MAX_SYMBOL:
+            yield Finding(("symbols", i, "max"), f"{symbol.max} is more than {MAX_SYMBOL}")
+    yield from _typed(s)
+    for i, node in enumerate(s.view.nodes):
+        for name, attribute in node.attributes.items():
+            items = attribute if isinstance(attribute, tuple) else (attribute,)
+            for unknown in _unknown(s, items):
+                message = f"symbol {unknown!r} in attribute {name!r} is not declared"
+                yield Finding(("ops", i, "attributes"), message)
+
+
+def _typed(s: Subject) -> Iterator[Finding]:
+    for i, value in enumerate(s.plan.values):
+        if value.dtype not in DTYPE_BYTES:
+            message = f"CEP-Core does not compute with dtype {value.dtype!r}"
+            yield Finding(("values", i, "dtype"), message)
+        shape = s.view.types[value.id].shape
+        for unknown in _unknown(s, shape):
+            yield Finding(("values", i, "shape"), f"symbol {unknown!r} is not declared")
+        if value.role == "CONST" and any(d.value is None for d in shape):
+            yield Finding(("values", i, "shape"), "a constant has fixed sizes")
+
+
+def _unknown(s: Subject, dims: tuple[object, ...]) -> list[str]:
+    used = {name for d in dims if isinstance(d, Dim) for name in d.symbols}
+    return sorted(used - set(s.view.ranges))
+
+
+@rule("CEP-T6", stage=4)
+def deterministic(s: Subject) -> Iterator[Finding]:
+    """Under `deterministic`, no op may give other bits for the same inputs."""
+    if not s.plan.constraints.deterministic:
+        return
+    for i, step in enumerate(s.plan.steps):
+        descriptor = s.by_slot.get(s.device_of(i))
+        for j, index in enumerate(step.run.ops if step.run else ()):
+            target = s.view.nodes[index].target
+            claims = [
+                variant.numerics.determinism if variant.numerics else None
+                for claim in (descriptor.ops if descriptor else ())
+                if claim.op == target
+                for variant in claim.variants
+            ]
+            if OPERATIONS[target].nondeterministic:
+                message = f"{target} is not deterministic on any device"
+            elif not claims or any(c in (None, "NONE") for c in claims):
+                message = f"{s.device_of(i)!r} does not claim that {target} is deterministic"
+            else:
+                continue
+            yield Finding(("steps", i, "run", "ops", j), message)
