@@ -32,6 +32,9 @@ KINDS: Final[tuple[type[Message], ...]] = (
 )
 """Everything that travels on its own under the names of ACP."""
 
+SIGNED: Final = {kind.PAYLOAD_TYPE: kind for kind in KINDS if kind.PAYLOAD_TYPE}
+"""The documents that are signed on their own, by DSSE payload type."""
+
 
 def load(data: bytes, kind: type[M]) -> M:
     """Return the document of type `kind` that the JSON text `data` holds.

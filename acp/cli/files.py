@@ -24,7 +24,8 @@ from acp.diagnostics import Diagnostic, Severity
 MAX_BYTES: Final = Limits().max_bytes
 """As much as `acp.canonical.decode` takes."""
 
-STANDARD_INPUT: Final = Path("-")
+DASH: Final = Path("-")
+"""What the user writes for standard input. Standard output is kept for a command's answer."""
 
 
 def read(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
@@ -34,7 +35,7 @@ def read(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
         FileRefusedError: It cannot be read, or has more than `max_bytes` (ENV-F1).
     """
     try:
-        if path == STANDARD_INPUT:
+        if path == DASH:
             data = sys.stdin.buffer.read(max_bytes + 1)
         else:
             with path.open("rb") as file:
@@ -57,8 +58,11 @@ def write(path: Path, data: bytes, *, mode: int = 0o644, replace: bool = True) -
         replace: Whether a file that exists may be replaced.
 
     Raises:
-        FileRefusedError: It cannot be written, or exists and `replace` is false (ENV-F2).
+        FileRefusedError: It cannot be written, is ``-``, or exists and `replace` is false (ENV-F2).
     """
+    if path == DASH:
+        reason = "standard output is kept for the command's answer; name a file"
+        raise FileRefusedError(str(path), Diagnostic("ENV-F2", Severity.ERROR, "", reason))
     try:
         if _is_special(path):
             path.write_bytes(data)

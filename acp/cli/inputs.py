@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from acp import documents
 from acp.canonical import decode
@@ -16,9 +16,6 @@ from acp.dsse import Envelope
 if TYPE_CHECKING:
     from acp.canonical import JsonValue
     from acp.message import Message
-
-KINDS: Final = {kind.PAYLOAD_TYPE: kind for kind in documents.KINDS if kind.PAYLOAD_TYPE}
-"""The documents of ACP by their payload types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +43,12 @@ class Input:
             StructureError: The members do not tell (ENV-S1, ENV-S3).
         """
         if self.envelope is None:
-            return documents.identify(self.value, tuple(KINDS.values()))
-        kind = KINDS.get(self.envelope.payload_type)
+            return documents.identify(self.value, tuple(documents.SIGNED.values()))
+        kind = documents.SIGNED.get(self.envelope.payload_type)
         if kind is None:
             reason = (
                 f"found payload type {self.envelope.payload_type!r}; this command takes "
-                f"{', '.join(KINDS)}"
+                f"{', '.join(documents.SIGNED)}"
             )
             raise SignatureError.because("ENV-E3", reason, "/payloadType")
         return kind

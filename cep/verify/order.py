@@ -107,7 +107,7 @@ def transfers(s: Subject) -> Iterator[Finding]:
             if ends[0] != ends[1] and not _share(s, source.arena, target.arena):
                 message = f"goes from {ends[0]!r} to {ends[1]!r}, but names no link"
                 yield Finding(("steps", i, "transfer"), message)
-        elif not _linked(s, step.transfer.link, ends):
+        elif not _linked(s, step.transfer.link, source.arena, target.arena):
             message = (
                 f"no system descriptor that was given has a link {step.transfer.link!r} from "
                 f"{ends[0]!r} to {ends[1]!r}"
@@ -115,20 +115,25 @@ def transfers(s: Subject) -> Iterator[Finding]:
             yield Finding(("steps", i, "transfer", "link"), message)
 
 
-def _linked(s: Subject, name: str, ends: tuple[str, ...]) -> bool:
-    digests = {d.slot: d.descriptor_digest for d in s.plan.devices}
-    wanted = [digests[slot] for slot in ends]
+def _linked(s: Subject, name: str, source: str, target: str) -> bool:
+    """Say whether a link leads from devices that see one arena to devices that see the other."""
+    sources, targets = _seen_by(s, source), _seen_by(s, target)
     for system in s.systems:
         nodes = {n.id: n.descriptor_digest for n in system.nodes}
         for link in system.links:
-            forth = [nodes.get(link.a.node), nodes.get(link.b.node)]
-            if link.id != name:
-                continue
-            if (forth == wanted and link.a_to_b_bytes_per_s) or (
-                forth[::-1] == wanted and link.b_to_a_bytes_per_s
+            a, b = nodes.get(link.a.node), nodes.get(link.b.node)
+            if link.id == name and (
+                (link.a_to_b_bytes_per_s and a in sources and b in targets)
+                or (link.b_to_a_bytes_per_s and b in sources and a in targets)
             ):
                 return True
     return False
+
+
+def _seen_by(s: Subject, arena: str) -> set[str | None]:
+    """Return the descriptor digests of the devices that see an arena's memory."""
+    domain = _domain(s, arena)
+    return {d.descriptor_digest for d in s.plan.devices if domain in s.visible.get(d.slot, ())}
 
 
 def _share(s: Subject, left: str, right: str) -> bool:

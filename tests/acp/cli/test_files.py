@@ -88,6 +88,12 @@ def test_what_cannot_be_written(tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_standard_output_is_for_answers(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert refused(files.write, Path("-"), b"")[0] == "ENV-F2"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
     (tmp_path / "a").write_bytes(b"old")
 

@@ -1,0 +1,118 @@
+"""From a signed envelope to a document that may be acted on: all checks, in the one right order.
+
+Invariants (normative text: spec/acp.md, section 8, and spec/envelope.md):
+
+* Signature and trust come before structure, and structure before rules.
+* What is parsed are the exact bytes that were signed.
+* The floors of the trust policy and the status lists that are given always count.
+
+    accepted = accept(envelope, policy, now=datetime.now(UTC))
+    accepted.document, accepted.issuer, accepted.digest
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from acp import documents, rules, trust
+from acp.diagnostics import Diagnostic, Refused, Severity
+from acp.v1.status import StatusList
+
+if TYPE_CHECKING:
+    from acp.message import Message
+    from acp.policy import TrustPolicy
+
+
+class BrokenRuleError(Refused):
+    """A document that breaks rules of spec/acp.md (codes ``ACP-…``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A document that passed every check.
+
+    Attributes:
+        document: The typed document.
+        digest: Its identity.
+        issuer: Whose document it is.
+        keyids: The keys that count for it.
+        payload: The exact bytes that were signed.
+        warnings: What was found that does not refuse it.
+        status_sequences: Sequence numbers of the issuer's status lists that do not revoke it; empty
+            where its revocation was not checked.
+    """
+
+    document: Message
+    digest: str
+    issuer: str
+    keyids: tuple[str, ...]
+    payload: bytes = field(repr=False)
+    warnings: tuple[Diagnostic, ...] = ()
+    status_sequences: tuple[int, ...] = ()
+
+
+def accept(
+    envelope: bytes,
+    policy: TrustPolicy,
+    *,
+    now: datetime,
+    expected: Collection[type[Message]] = tuple(documents.SIGNED.values()),
+    status_lists: Collection[StatusList] = (),
+    understood: Collection[str] = (),
+) -> Accepted:
+    """Return the document in an envelope, if it may be acted on.
+
+    Args:
+        envelope: A DSSE envelope in JSON.
+        policy: What is trusted.
+        now: The moment to judge by, aware of its time zone.
+        expected: Kinds of documents that the caller can use here.
+        status_lists: Lists that `accept_status_list` returned.
+        understood: Names of critical extensions that the caller understands.
+
+    Raises:
+        DecodeError: Envelope or payload is not strict JSON (ENV-J1 to ENV-J4).
+        SignatureError: The envelope is malformed or of another type (ENV-E1 to ENV-E4).
+        TrustError: The policy does not trust it (ENV-T1 to ENV-T4).
+        StructureError: The document has the wrong structure (ENV-S1 to ENV-S4, ACP-U01).
+        BrokenRuleError: The document breaks a rule.
+        ValueError: `now` is naive.
+    """
+    kinds = {kind.PAYLOAD_TYPE: kind for kind in expected}
+    verified = trust.verify(envelope, policy, now=now, expected=kinds.keys())
+    document = kinds[verified.payload_type].from_text(verified.payload)
+    uri = getattr(document, "uri", None)
+    context = rules.Context(
+        now=now,
+        status_lists=tuple(status_lists),
+        understood=frozenset(understood),
+        min_revision=0 if uri is None else policy.min_revision(verified.issuer, uri),
+    )
+    found = rules.check(document, context)
+    if any(one.severity is Severity.ERROR for one in found):
+        raise BrokenRuleError(*found)
+    return Accepted(
+        document=document,
+        digest=documents.digest(verified.value),
+        issuer=verified.issuer,
+        keyids=verified.keyids,
+        payload=verified.payload,
+        warnings=(*verified.diagnostics, *found),
+        status_sequences=tuple(
+            one.sequence for one in status_lists if one.issuer == verified.issuer
+        ),
+    )
+
+
+def accept_status_list(envelope: bytes, policy: TrustPolicy, *, now: datetime) -> StatusList:
+    """Return the status list in an envelope, if it is trusted and current.
+
+    Raises:
+        Refused: As `accept`.
+    """
+    document = accept(envelope, policy, now=now, expected=(StatusList,)).document
+    assert isinstance(document, StatusList)  # noqa: S101 - narrows what `expected` asks for
+    return document
