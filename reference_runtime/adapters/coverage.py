@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from acp.v1.capability import Numerics, Operand, OperationVariant
+from acp.v1.capability import Numerics, Operand, OperationVariant, Range
 from acp.v1.capability import Operation as OperationClaim
 from cep.opset import OPERATIONS, PREFIX
 from cep.opset.contraction import CONTRACTION
@@ -27,10 +27,14 @@ class Coverage:
         dtypes: Dtypes that the stack computes with, unless `narrowed` says otherwise.
         narrowed: Dtypes of single operations, by name without the opset; none where the stack has
             no such operation.
+        ranks: The one rank that the operands of an operation may have, by name; all if not there.
+        first_result_only: Operations whose other results the stack does not make.
     """
 
     dtypes: frozenset[str]
     narrowed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    first_result_only: frozenset[str] = frozenset()
 
     def allowed(self, operation: Operation) -> frozenset[str]:
         """Return the dtypes that the stack takes and makes in `operation`."""
@@ -38,6 +42,7 @@ class Coverage:
 
     def reasons(self, region: Region) -> Iterator[str]:
         """Yield why the stack cannot run `region`, one sentence for each operation at fault."""
+        used = {value for node in region.nodes for value in node.inputs} | set(region.outputs)
         for node in region.nodes:
             operation = OPERATIONS.get(node.target)
             if operation is None:
@@ -49,6 +54,16 @@ class Coverage:
                     f"{node.target} at {node.outputs[0]} has {' '.join(sorted(found))}; "
                     f"this stack runs it with {' '.join(sorted(allowed))}"
                 )
+            elif any(
+                region.types[value].rank != self.ranks.get(operation.name, region.types[value].rank)
+                for value in node.inputs
+            ):
+                yield (
+                    f"{node.target} at {node.outputs[0]} has an operand of another rank than "
+                    f"{self.ranks[operation.name]}, the one that this stack runs"
+                )
+            elif operation.name in self.first_result_only and used & set(node.outputs[1:]):
+                yield f"{node.target} at {node.outputs[0]}: this stack makes its first result only"
 
     def claims(self, engine: str) -> tuple[OperationClaim, ...]:
         """Return what a descriptor says of the operations that the stack runs on `engine`."""
@@ -73,12 +88,16 @@ class Coverage:
                 ({k: [d for d in v if d not in FLOATS or d == f] for k, v in operands.items()}, f)
                 for f in floats
             ]
+        only = self.ranks.get(operation.name)
+        rank = None if only is None else Range(min=only, max=only)
         return OperationClaim(
             op=name,
             variants=tuple(
                 OperationVariant(
                     engine=engine,
-                    operands={k: Operand(dtypes=tuple(v)) for k, v in accepted.items() if v},
+                    operands={
+                        k: Operand(dtypes=tuple(v), rank=rank) for k, v in accepted.items() if v
+                    },
                     numerics=_numerics(acc),
                 )
                 for accepted, acc in variants
@@ -99,6 +118,4 @@ def _numerics(summed: str | None) -> Numerics:
     if summed is None:
         return Numerics(determinism="SAME_UNIT")
     acc = "f64" if summed == "f64" else "f32"
-    return Numerics(
-        acc=acc, imprecise_acc=False, reduction_order="FIXED", determinism="SAME_UNIT"
-    )
+    return Numerics(acc=acc, imprecise_acc=False, reduction_order="FIXED", determinism="SAME_UNIT")

@@ -66,7 +66,9 @@ def reasons(region: Region) -> Iterator[str]:
         if any(len(dim.terms) > 1 for dim in shape):
             yield f"an axis of input {name} is a sum, {region.types[name]}"
         visible |= {s for dim in shape for s in dim.symbols}
-    used = {s for tensor_type in region.types.values() for d in tensor_type.shape for s in d.symbols}
+    used = {
+        s for tensor_type in region.types.values() for d in tensor_type.shape for s in d.symbols
+    }
     for node in region.nodes:
         for value in node.attributes.values():
             dims = value if isinstance(value, tuple) else (value,)
@@ -88,7 +90,9 @@ def export(region: Region, constants: Mapping[str, View]) -> Program:
     module = _module(region, constants, axes)
     ranges = {s: region.ranges[s] for a in axes for s in a if isinstance(s, str)}
     examples = _examples(ranges)
-    inputs = tuple(_example(region, n, a, examples) for n, a in zip(region.inputs, axes, strict=True))
+    inputs = tuple(
+        _example(region, n, a, examples) for n, a in zip(region.inputs, axes, strict=True)
+    )
     hints = {s: torch.export.Dim.AUTO(min=r.min, max=r.max) for s, r in ranges.items()}
     dynamic = tuple(
         {i: hints[axis] for i, axis in enumerate(a) if isinstance(axis, str)} for a in axes
@@ -97,26 +101,25 @@ def export(region: Region, constants: Mapping[str, View]) -> Program:
         with quiet(), torch.fx.experimental._config.patch(backed_size_oblivious=True):  # noqa: SLF001
             exported = torch.export.export(module, inputs, dynamic_shapes=(dynamic,), strict=False)
     except Exception as error:
-        first = str(error).strip().partition("\n")[0]
-        raise UnsupportedError.because(
-            "RUN-A3", f"torch.export cannot export the region: {type(error).__name__}: {first}"
-        ) from error
+        raise not_converted("torch.export", error) from error
     _check(exported, axes, ranges)
     return Program(exported, axes)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the exporters' warnings and log messages, which are about themselves, off the terminal."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Keep the exporters' warnings and logs, which are about themselves, off the terminal."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _module(region: Region, constants: Mapping[str, View], axes: tuple[Axes, ...]) -> Any:
@@ -125,7 +128,10 @@ def _module(region: Region, constants: Mapping[str, View], axes: tuple[Axes, ...
     graph = graph_of(region)
     fixed = {s: region.ranges[s].min for s in _fixed(region)}
     places = {
-        axis: (i, j) for i, a in enumerate(axes) for j, axis in enumerate(a) if isinstance(axis, str)
+        axis: (i, j)
+        for i, a in enumerate(axes)
+        for j, axis in enumerate(a)
+        if isinstance(axis, str)
     }
     shapes = tuple(region.types[name].shape for name in region.inputs)
 
@@ -143,9 +149,7 @@ def _module(region: Region, constants: Mapping[str, View], axes: tuple[Axes, ...
                 x.reshape([d.evaluate(sizes) for d in shape]) if len(shape) != len(a) else x
                 for x, shape, a in zip(inputs, shapes, axes, strict=True)
             ]
-            return graph.forward(
-                *given, *self.buffers(), *(d.evaluate(sizes) for d in graph.sizes)
-            )
+            return graph.forward(*given, *self.buffers(), *(d.evaluate(sizes) for d in graph.sizes))
 
     return RegionModule()
 
@@ -220,6 +224,13 @@ def _check(exported: Any, axes: tuple[Axes, ...], ranges: Mapping[str, Range]) -
 def constant_bytes(region: Region, constants: Mapping[str, View]) -> int:
     """Return the size of the region's constants together, in bytes."""
     return sum(prod(constants[c].shape) * constants[c].itemsize for c in region.constants)
+
+
+def not_converted(name: str, error: Exception) -> UnsupportedError:
+    """Return the refusal of a region that a stack should take but does not (RUN-A3)."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    reason = f"{type(error).__name__}: {lines[0] if lines else ''}"
+    return UnsupportedError.because("RUN-A3", f"{name} does not take the region: {reason}")
 
 
 def refuse_artifact(name: str, artifact: bytes | None) -> None:

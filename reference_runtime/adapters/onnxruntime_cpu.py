@@ -20,13 +20,21 @@ from reference_runtime.adapter import (
 )
 from reference_runtime.adapters import exported
 from reference_runtime.adapters.coverage import Coverage
+from reference_runtime.adapters.torch_module import torch_library
 from reference_runtime.host import HostAdapter, sizes_of
 from reference_runtime.probe.system import host_device, processor
 
 if TYPE_CHECKING:
     from cep.graph import Region
 
-COVERAGE: Final = Coverage(dtypes=frozenset({"f32", "i64", "i32", "i1"}))
+COVERAGE: Final = Coverage(
+    dtypes=frozenset({"f32", "i64", "i32", "i1"}),
+    narrowed={
+        "relu": frozenset({"f32"}),
+        "index.Tensor": frozenset({"f32", "i64", "i1"}),
+    },
+    ranks={"scaled_dot_product_attention": 4},
+)
 
 MAX_MODEL_BYTES: Final = 2**31 - 2**20
 """Protobuf ends at 2 GiB; some of it is for the graph."""
@@ -46,7 +54,7 @@ class OnnxRuntimeCpuAdapter(HostAdapter):
         Raises:
             ModuleNotFoundError: A package is not installed.
         """
-        exported.torch_library()
+        torch_library()
         import onnx
         import onnxruntime
         import onnxscript
@@ -98,7 +106,10 @@ class OnnxRuntimeCpuAdapter(HostAdapter):
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # The matrix kernels of the processor that compute in bf16 are not f32.
         options.add_session_config_entry("mlas.enable_gemm_fastmath_arm64_bfloat16", "0")
-        return self._stack.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        try:
+            return self._stack.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise exported.not_converted(self.name, error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +150,7 @@ def _onnx_model(program: exported.Program) -> bytes:
     Raises:
         UnsupportedError: The converter does not know an operation (RUN-A3).
     """
-    torch = exported.torch_library()
+    torch = torch_library()
     names = [f"inputs_{i}" for i in range(len(program.axes))]
     try:
         with exported.quiet():
@@ -148,8 +159,5 @@ def _onnx_model(program: exported.Program) -> bytes:
             )
         model: bytes = converted.model_proto.SerializeToString()
     except Exception as error:
-        first = str(error).strip().partition("\n")[0]
-        raise UnsupportedError.because(
-            "RUN-A3", f"the region does not convert to ONNX: {type(error).__name__}: {first}"
-        ) from error
+        raise exported.not_converted("onnxruntime-cpu", error) from error
     return model

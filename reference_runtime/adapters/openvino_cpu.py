@@ -20,18 +20,22 @@ from reference_runtime.adapter import (
     StepError,
     Support,
     Thunk,
-    UnsupportedError,
     View,
 )
-from reference_runtime.adapters import exported
+from reference_runtime.adapters import exported, narrow_integers
 from reference_runtime.adapters.coverage import Coverage
+from reference_runtime.adapters.torch_module import torch_library
 from reference_runtime.host import HostAdapter, sizes_of
 from reference_runtime.probe.system import host_device, processor
 
 if TYPE_CHECKING:
     from cep.graph import Region
 
-COVERAGE: Final = Coverage(dtypes=frozenset({"f32", "i64", "i32", "i1"}))
+COVERAGE: Final = Coverage(
+    dtypes=frozenset({"f32", "i64", "i32", "i1"}),
+    narrowed={"sub.Scalar": frozenset()},
+    first_result_only=frozenset({"native_layer_norm"}),
+)
 
 PRECISION: Final = "INFERENCE_PRECISION_HINT"
 _INT32: Final = np.iinfo(np.int32)
@@ -55,7 +59,7 @@ class OpenVinoCpuAdapter(HostAdapter):
         Raises:
             ModuleNotFoundError: A package is not installed.
         """
-        exported.torch_library()
+        torch_library()
         import openvino
 
         self._stack = openvino
@@ -73,7 +77,13 @@ class OpenVinoCpuAdapter(HostAdapter):
 
     def supports(self, region: Region) -> Support:
         """Say whether the region can be prepared."""
-        return Support((*COVERAGE.reasons(region), *exported.reasons(region)))
+        return Support(
+            (
+                *COVERAGE.reasons(region),
+                *narrow_integers.reasons(region),
+                *exported.reasons(region),
+            )
+        )
 
     def prepare(
         self,
@@ -88,6 +98,8 @@ class OpenVinoCpuAdapter(HostAdapter):
         exported.refuse_artifact(self.name, artifact)
         exported.refuse_bitwise(self.name, numeric)
         exported.refuse_unsupported(self.name, self.supports(region))
+        for name in region.constants:
+            _check_int32(constants[name])
         program = exported.export(region, constants)
         compiled = self._compile(program)
         used = compiled.get_property(PRECISION)
@@ -105,10 +117,7 @@ class OpenVinoCpuAdapter(HostAdapter):
                 model = self._stack.convert_model(program.exported)
             return self._core.compile_model(model, "CPU", self._properties)
         except Exception as error:
-            first = str(error).strip().partition("\n")[0]
-            raise UnsupportedError.because(
-                "RUN-A3", f"the region does not convert to OpenVINO: {type(error).__name__}: {first}"
-            ) from error
+            raise exported.not_converted(self.name, error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +156,9 @@ def _check_int32(view: View) -> None:
     Raises:
         StepError: One does not fit 32 bits (RUN-X1).
     """
-    if view.size and (view.min() < _INT32.min or view.max() > _INT32.max):
+    if view.dtype != np.int64 or not view.size:
+        return
+    if view.min() < _INT32.min or view.max() > _INT32.max:
         raise StepError.because(
             "RUN-X1", "an integer does not fit the 32 bits in which OpenVINO holds it"
         )

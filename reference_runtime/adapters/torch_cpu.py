@@ -44,9 +44,7 @@ class TorchCpuAdapter(HostAdapter):
 
     def describe(self) -> tuple[DescribedDevice, ...]:
         """Return the processor as torch drives it."""
-        return (
-            host_device("torch", ("torch",), COVERAGE.claims),
-        )
+        return (host_device("torch", ("torch",), COVERAGE.claims),)
 
     def supports(self, region: Region) -> Support:
         """Say whether the region can be prepared."""
@@ -64,7 +62,9 @@ class TorchCpuAdapter(HostAdapter):
         """Build the straight line of calls; see `Adapter.prepare`."""
         support = self.supports(region)
         if artifact is not None or not support.ok:
-            reasons = ("this stack takes no artifacts",) if artifact is not None else support.reasons
+            reasons = (
+                ("this stack takes no artifacts",) if artifact is not None else support.reasons
+            )
             raise UnsupportedError.because("RUN-A3", f"{self.name}: {'; '.join(reasons)}")
         precision = self._torch.get_float32_matmul_precision()
         if precision != "highest":

@@ -16,25 +16,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cep.expr import Dim
 from cep.opset import OPERATIONS
-from cep.opset.definition import AttributeValue
 from reference_runtime.adapter import UnsupportedError, View
 
 if TYPE_CHECKING:
     from cep.graph import Node, Region
+    from cep.opset.definition import AttributeValue
 
 _TORCH_DTYPES: Final[Mapping[str, str]] = {
     "f64": "float64", "f32": "float32", "f16": "float16", "bf16": "bfloat16",
     "i64": "int64", "i32": "int32", "i16": "int16", "i8": "int8", "ui8": "uint8", "i1": "bool",
 }  # fmt: skip
 
-_REDUCTIONS: Final = frozenset({"sum.dim_IntList", "mean.dim", "amax", "amin", "linalg_vector_norm"})
+_REDUCTIONS: Final = frozenset(
+    {"sum.dim_IntList", "mean.dim", "amax", "amin", "linalg_vector_norm"}
+)
 
-_FIXED: Final[Mapping[str, Mapping[str, object]]] = {
-    # ATen's default keeps the strides of its operand, which a later reshape could not take.
-    "clone": {"memory_format": "contiguous"},
-    "_softmax": {"half_to_float": False},
-}
-"""Arguments that are no attributes, where ATen has no default or not the one that is meant."""
+_NEUTRAL_ALPHA: Final = frozenset({"add.Tensor", "add.Scalar", "sub.Tensor", "sub.Scalar"})
 
 
 @cache
@@ -123,6 +120,11 @@ def _function(node: Node) -> Any:
     if node.target not in OPERATIONS:
         raise UnsupportedError.because("RUN-A3", f"{node.target} is not in the opset")
     name, _, overload = OPERATIONS[node.target].name.partition(".")
+    return _function_of(name, overload)
+
+
+@cache
+def _function_of(name: str, overload: str) -> Any:
     # A view of CEP-Core is about elements in row-major order, one of ATen also about strides.
     name = "reshape" if name == "view" else name
     return getattr(getattr(torch_library().ops.aten, name), overload or "default")
@@ -132,38 +134,50 @@ def _arguments(
     function: Any, node: Node, region: Region, known: Mapping[str, Any], sizes: Mapping[Dim, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return the arguments of a call, positional ones in the order of ATen's schema."""
-    operation = OPERATIONS[node.target]
-    given: dict[str, Any] = {}
-    for position, operand in enumerate(operation.operands):
-        if operand.variadic:
-            given[operand.name] = [known[v] for v in node.inputs[position:]]
-        elif position < len(node.inputs):
-            given[operand.name] = known[node.inputs[position]]
-    kinds = {p.name: p.kind for p in operation.parameters}
-    for name, kind in kinds.items():
-        # A document has no empty lists: one that is absent is empty.
-        if name in node.attributes:
-            given[name] = _literal(kind, node.attributes[name], sizes)
-        elif kind in ("dims", "ints"):
-            given[name] = []
-    if operation.name in _REDUCTIONS and not given["dim"]:
-        given["dim"] = list(range(region.types[node.inputs[0]].rank))
-    for name, constant in _FIXED.get(operation.name, {}).items():
-        given[name] = torch_library().contiguous_format if constant == "contiguous" else constant
-    if given.get("alpha") == 1 and operation.name.startswith(("add.", "sub.")):
-        del given["alpha"]
-    if "size" in given and "reshape" in function.name():
+    given = _operands(node, known) | _attributes(node, region, sizes)
+    if "size" in given and function is _function_of("view", ""):
         given["shape"] = given.pop("size")
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
     for argument in function._schema.arguments:  # noqa: SLF001 - torch has no public way
         if argument.name in given and argument.kwarg_only:
             kwargs[argument.name] = given[argument.name]
-        elif argument.name in given:
-            args.append(given[argument.name])
         elif not argument.kwarg_only:
-            args.append(argument.default_value)
+            args.append(given.get(argument.name, argument.default_value))
     return _trimmed(args, function), kwargs
+
+
+def _operands(node: Node, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tensors of a call by ATen's names."""
+    given: dict[str, Any] = {}
+    for position, operand in enumerate(OPERATIONS[node.target].operands):
+        if operand.variadic:
+            given[operand.name] = [known[v] for v in node.inputs[position:]]
+        elif position < len(node.inputs):
+            given[operand.name] = known[node.inputs[position]]
+    return given
+
+
+def _attributes(node: Node, region: Region, sizes: Mapping[Dim, Any]) -> dict[str, Any]:
+    """Return the other arguments of a call by ATen's names."""
+    operation = OPERATIONS[node.target]
+    given: dict[str, Any] = {}
+    for parameter in operation.parameters:
+        # A document has no empty lists: one that is absent is empty.
+        if parameter.name in node.attributes:
+            given[parameter.name] = _literal(parameter.kind, node.attributes[parameter.name], sizes)
+        elif parameter.kind in ("dims", "ints"):
+            given[parameter.name] = []
+    if operation.name in _REDUCTIONS and not given["dim"]:
+        given["dim"] = list(range(region.types[node.inputs[0]].rank))
+    if operation.name in _NEUTRAL_ALPHA and given.get("alpha") == 1:
+        del given["alpha"]
+    if operation.name == "_softmax":
+        given["half_to_float"] = False
+    if operation.name == "clone":
+        # ATen's default keeps the strides of its operand, which need not be dense.
+        given["memory_format"] = torch_library().contiguous_format
+    return given
 
 
 def _trimmed(args: list[Any], function: Any) -> tuple[Any, ...]:

@@ -1,3 +1,3 @@
-"""What is here, and how fast it is: system facts, micro-benchmarks, and the documents about both."""
+"""What is here and how fast it is: system facts, micro-benchmarks, and documents about both."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the system tells about the host's processor and memory. What it does not tell is left out."""
+"""What the system tells about the host's processor and memory; what it does not is left out."""
 
 from __future__ import annotations
 
