@@ -1,0 +1,263 @@
+"""``cep run``: run a signed plan over arrays in files, and sign a receipt of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from acp.cli import files
+from acp.cli.inputs import expand
+from acp.cli.options import FILE, load_policy, load_private_key, passphrase_option
+from acp.cli.output import Command, FileRefusedError, Finding, Outcome, about, progress
+from acp.diagnostics import Diagnostic, Severity
+from acp.dsse import RECEIPT
+
+if TYPE_CHECKING:
+    from acp.keys import PrivateKey
+    from acp.policy import TrustPolicy
+    from cep.store import Store
+    from reference_runtime.runtime import BoundPlan
+
+_MILLION = 1e6
+
+
+@click.command(
+    cls=Command,
+    example=(
+        "cep run plan.cep --inputs x.npz --outputs y.npz --receipt receipt.json\n"
+        "cep run plan.cep --inputs 1.npz --inputs 2.npz --outputs y.npz --receipt receipt.json "
+        "--policy policy.json --key operator.pem --timeline timeline.json"
+    ),
+)
+@click.argument("plan", type=FILE)
+@click.option(
+    "--inputs",
+    "input_files",
+    type=FILE,
+    multiple=True,
+    required=True,
+    help="Inputs of one run by name, .npz. Can be repeated: one run each.",
+)
+@click.option(
+    "--outputs",
+    "output_file",
+    type=FILE,
+    required=True,
+    help="Where the outputs go, .npz: by name; of several runs as 0/NAME, 1/NAME and so on.",
+)
+@click.option("--receipt", "receipt_file", type=FILE, required=True, help="Where the receipt goes.")
+@click.option(
+    "--descriptors",
+    "descriptor_paths",
+    type=FILE,
+    multiple=True,
+    help="Signed descriptors, files or folders. [default: descriptors/ beside PLAN, or its folder]",
+)
+@click.option(
+    "--store",
+    "store_folder",
+    type=FILE,
+    help="Folder of the weights. [default: store/ beside PLAN]",
+)
+@click.option(
+    "--policy",
+    "policy_file",
+    type=FILE,
+    envvar="CEP_POLICY",
+    help="Trust policy. [default: $CEP_POLICY, or policy.json beside PLAN]",
+)
+@click.option(
+    "--key",
+    "key_file",
+    type=FILE,
+    envvar="CEP_KEY",
+    help="Private key that signs the receipt, PEM. [default: $CEP_KEY]",
+)
+@passphrase_option
+@click.option(
+    "--issuer",
+    metavar="DOMAIN",
+    envvar="CEP_ISSUER",
+    help="Who runs the plan. [default: $CEP_ISSUER, or for whom the policy grants the key]",
+)
+@click.option(
+    "--repeat",
+    type=click.IntRange(1, 1_000_000),
+    default=1,
+    show_default=True,
+    help="Run the inputs this many times, for better statistics.",
+)
+@click.option("--timeline", "timeline_file", type=FILE, help="Where the times of the steps go.")
+def run(  # noqa: PLR0913, PLR0917 - one parameter an option
+    plan: Path,
+    input_files: tuple[Path, ...],
+    output_file: Path,
+    receipt_file: Path,
+    descriptor_paths: tuple[Path, ...],
+    store_folder: Path | None,
+    policy_file: Path | None,
+    key_file: Path | None,
+    passphrase_file: Path | None,
+    issuer: str | None,
+    repeat: int,
+    timeline_file: Path | None,
+) -> Outcome:
+    """Verify PLAN, run it on the devices that it names, and sign a receipt.
+
+    PLAN is a plan in its signed envelope. Nothing runs unless it verifies, its devices are here,
+    and the files to be written can be written.
+    """
+    from cep.arrays import read_npz, write_npz
+    from reference_runtime.runtime import Runtime
+
+    beside = plan.parent
+    policy = load_policy(policy_file or _default_policy(beside))
+    if key_file is None:
+        raise click.UsageError("no key to sign the receipt with: give --key, or set CEP_KEY")
+    key = load_private_key(key_file, passphrase_file)
+    issuer = issuer or _granted_issuer(policy, key)
+    for path in filter(None, (output_file, receipt_file, timeline_file)):
+        _require_writable(path)
+    given = [read_npz(path) for path in input_files]
+    envelope = files.read(plan)
+    descriptors = [files.read(path) for path in expand(descriptor_paths or _default(beside))]
+    with Runtime(policy=policy) as runtime:
+        with about(plan):
+            bound = runtime.load(
+                envelope,
+                descriptors=descriptors,
+                store=_store(store_folder, beside),
+                progress=progress,
+            )
+        runs: list[Mapping[str, Any]] = []
+        for number in progress(range(len(given) * repeat), "runs"):
+            which = number % len(given)
+            with about(input_files[which]):
+                outputs = bound.run(given[which])
+            if number < len(given):
+                runs.append(outputs)
+        warnings = [Finding(found, str(plan)) for found in bound.admitted.diagnostics]
+        history = bound.history
+        receipt = bound.receipt(key, issuer)
+        write_npz(output_file, _named(runs))
+        files.write(receipt_file, receipt.to_bytes())
+        if timeline_file is not None:
+            files.write(timeline_file, _timeline(bound))
+        times = sorted(record.ended_ns - record.began_ns for record in history)
+        data = {
+            "plan": bound.admitted.digest,
+            "runs": len(given) * repeat,
+            "outputs": str(output_file),
+            "receipt": str(receipt_file),
+            "issuer": issuer,
+            "p50_ns": times[len(times) // 2],
+            "devices": [
+                device.binding().to_json() | {"model": device.present.described.subject.model}
+                for device in bound.admitted.devices
+            ],
+        }
+    return Outcome(text=_text(data), data=data, findings=warnings)
+
+
+def _default_policy(beside: Path) -> Path:
+    path = beside / "policy.json"
+    if not path.exists():
+        raise click.UsageError(
+            f"no trust policy: give --policy, set CEP_POLICY, or put one at {path}"
+        )
+    return path
+
+
+def _default(beside: Path) -> tuple[Path, ...]:
+    folder = beside / "descriptors"
+    return (folder,) if folder.is_dir() else tuple(sorted(beside.glob("*.json"))) or (folder,)
+
+
+def _store(folder: Path | None, beside: Path) -> Store | None:
+    from cep.store import Store
+
+    if folder is None:
+        folder = beside / "store"
+        if not folder.is_dir():
+            return None
+    return Store(folder)
+
+
+def _granted_issuer(policy: TrustPolicy, key: PrivateKey) -> str:
+    """Return the one issuer whose receipts the policy lets this key sign."""
+    granted = {
+        issuer
+        for grant in policy.grants
+        if RECEIPT in grant.document_types and key.public.keyid in grant.keyids
+        for issuer in grant.issuers
+        if not issuer.startswith("*.")
+    }
+    if len(granted) != 1:
+        listed = ", ".join(sorted(granted)) or "none"
+        raise click.UsageError(
+            "give --issuer: the policy lets this key sign receipts of these issuers: " + listed
+        )
+    return granted.pop()
+
+
+def _require_writable(path: Path) -> None:
+    """Refuse, before anything runs, a file that could not be written afterwards.
+
+    Raises:
+        FileRefusedError: ENV-F2.
+    """
+    reason = ""
+    if path.is_dir():
+        reason = "is a folder"
+    elif path.exists() and not os.access(path, os.W_OK):
+        reason = "is write-protected"
+    else:
+        try:
+            with tempfile.TemporaryFile(dir=path.resolve().parent):
+                pass
+        except OSError as error:
+            reason = error.strerror or str(error)
+    if reason:
+        diagnostic = Diagnostic("ENV-F2", Severity.ERROR, "", f"cannot be written: {reason}")
+        raise FileRefusedError(str(path), diagnostic)
+
+
+def _named(runs: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the outputs of one run as they are, of several with the number of the run."""
+    if len(runs) == 1:
+        return runs[0]
+    return {
+        f"{number}/{name}": array
+        for number, outputs in enumerate(runs)
+        for name, array in outputs.items()
+    }
+
+
+def _timeline(bound: BoundPlan) -> bytes:
+    form = {
+        "plan": bound.admitted.digest,
+        "runs": [record.form() for record in bound.history],
+    }
+    return json.dumps(form, separators=(",", ":")).encode()
+
+
+def _text(data: Mapping[str, Any]) -> str:
+    devices = [
+        f"  {one['slot']}: {one['model']} through {one['adapter']}"
+        + (" (simulated: no result about hardware)" if one.get("simulated") else "")
+        for one in data["devices"]
+    ]
+    runs = "1 run" if data["runs"] == 1 else f"{data['runs']} runs"
+    return "\n".join(
+        (
+            f"{runs} of plan {data['plan']}, median {data['p50_ns'] / _MILLION:.3f} ms, on",
+            *devices,
+            f"wrote {data['outputs']} and {data['receipt']}, signed for {data['issuer']}",
+        )
+    )
