@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -31,10 +31,14 @@ from reference_runtime.binding import Binder
 from reference_runtime.runtime import BoundPlan
 from tests.reference_runtime.simulated import SimulatedAdapter
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+# `cep run` judges by the present; so the documents are in force now, whenever that is.
+NOW = datetime.now(UTC).replace(microsecond=0)
 KEY = PrivateKey.generate()
 ISSUER = "example.com"
-TERM = {"issued_at": "2026-11-01T00:00:00Z", "expires_at": "2027-01-01T00:00:00Z"}
+TERM = {
+    name: (NOW + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for name, days in (("issued_at", -20), ("expires_at", 40))
+}
 WEIGHTS = np.arange(16, dtype="<f4").reshape(4, 4) - 7
 POLICY = TrustPolicy(
     spec="acp-trust/1",
