@@ -31,7 +31,7 @@ def load(path: Path) -> ExportedProgram:
     """Return the program in a ``.pt2`` file that `torch.export.save` wrote.
 
     Raises:
-        CaptureError: The file cannot be read as such an archive (CEP-X1), or holds pickles (CEP-X2).
+        CaptureError: The file is not such an archive (CEP-X1), or holds pickles (CEP-X2).
     """
     import torch
 

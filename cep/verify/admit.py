@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from acp import canonical, trust
+from acp.acceptance import accept
 from acp.diagnostics import Diagnostic, Refused, Severity
-from acp.documents import load, payload_type
 from acp.dsse import PLAN, SYSTEM_DESCRIPTOR, Envelope
-from acp.rules import Context
-from acp.rules import check as check_rules
 from acp.v1.capability import CapabilityDescriptor
 from acp.v1.system import SystemDescriptor
 from cep.graph import GraphView
@@ -22,12 +20,12 @@ from cep.verify.subject import Subject
 
 if TYPE_CHECKING:
     from acp.canonical import JsonValue
+    from acp.message import Message
     from acp.policy import TrustPolicy
     from acp.v1.status import StatusList
     from cep.store import Store
     from cep.v1.graph import Graph
 
-DocumentT = TypeVar("DocumentT", CapabilityDescriptor, SystemDescriptor)
 ENTRY_RULES: Final = ("CEP-I1", "CEP-I3")
 
 
@@ -93,8 +91,12 @@ def verify(
         view = GraphView.of(document)
     except Refused as refusal:
         return Report(refusal.diagnostics, entry)
-    context = Context(now=now, status_lists=tuple(status_lists))
-    found, refused, systems = _descriptors(document, descriptors, policy, context)
+
+    def believe(envelope: bytes) -> Message:
+        kinds = (CapabilityDescriptor, SystemDescriptor)
+        return accept(envelope, policy, now=now, expected=kinds, status_lists=status_lists).document
+
+    found, refused, systems = _descriptors(document, descriptors, believe)
     subject = Subject(
         plan=document,
         view=view,
@@ -159,10 +161,7 @@ def _decoded(payload: bytes) -> tuple[JsonValue, Plan]:
 
 
 def _descriptors(
-    plan: Plan,
-    envelopes: Sequence[bytes],
-    policy: TrustPolicy,
-    context: Context,
+    plan: Plan, envelopes: Sequence[bytes], believe: Callable[[bytes], Message]
 ) -> tuple[dict[str, CapabilityDescriptor], dict[str, str], list[SystemDescriptor]]:
     """Return the believed descriptors, why others are not believed, and the systems.
 
@@ -178,28 +177,13 @@ def _descriptors(
         try:
             envelope = Envelope.from_bytes(data)
             claimed = canonical.digest(canonical.decode(envelope.payload))
-            if claimed in wanted:
-                found[claimed] = _believed(data, policy, context, CapabilityDescriptor)
-            elif envelope.payload_type == SYSTEM_DESCRIPTOR:
-                systems.append(_believed(data, policy, context, SystemDescriptor))
+            if claimed in wanted or envelope.payload_type == SYSTEM_DESCRIPTOR:
+                document = believe(data)
+                if isinstance(document, CapabilityDescriptor):
+                    found[claimed] = document
+                elif isinstance(document, SystemDescriptor):
+                    systems.append(document)
         except Refused as refusal:
             first = refusal.diagnostics[0]
             refused[claimed] = f"{first.message} ({first.code})"
     return found, {k: v for k, v in refused.items() if k not in found}, systems
-
-
-def _believed(
-    envelope: bytes, policy: TrustPolicy, context: Context, kind: type[DocumentT]
-) -> DocumentT:
-    """Return a document that the policy trusts and that breaks no rule of ACP.
-
-    Raises:
-        Refused: It is not signed as the policy asks, malformed, inconsistent, out of date or
-            revoked.
-    """
-    verified = trust.verify(envelope, policy, now=context.now, expected=(payload_type(kind),))
-    document = load(verified.payload, kind)
-    errors = [d for d in check_rules(document, context) if d.severity is Severity.ERROR]
-    if errors:
-        raise Refused(*errors)
-    return document

@@ -1,0 +1,152 @@
+"""What several commands read: plans, folders of descriptors, weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from acp.cli import files
+from acp.cli.inputs import Input, expand, open_input
+from acp.cli.options import FILE
+from acp.cli.output import FileRefusedError, about
+from acp.diagnostics import Diagnostic, Refused, Severity
+from acp.v1.capability import CapabilityDescriptor
+from acp.v1.measurement import MeasurementRecord
+from acp.v1.system import SystemDescriptor
+
+if TYPE_CHECKING:
+    from acp.message import Message
+    from cep.v1.plan import Plan
+
+MessageT = TypeVar("MessageT", bound="Message")
+
+FOLDER = click.Path(path_type=Path)
+
+descriptors_option = click.option(
+    "--descriptors",
+    "descriptor_paths",
+    type=FOLDER,
+    multiple=True,
+    required=True,
+    metavar="DIR",
+    help="Folder of descriptors and measurements, as 'acp probe' writes it. Can be repeated.",
+)
+
+store_option = click.option(
+    "--store",
+    type=FOLDER,
+    metavar="DIR",
+    help="Folder of weights, by digest. [default: 'store' beside the plan]",
+)
+
+plan_argument = click.argument("plan_file", metavar="PLAN", type=FILE)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Documents about devices, read without checking signatures: good for planning only.
+
+    Attributes:
+        descriptors: Capability descriptors.
+        records: Measurement records.
+    """
+
+    descriptors: tuple[CapabilityDescriptor, ...]
+    records: tuple[MeasurementRecord, ...]
+
+
+def described(paths: Sequence[Path]) -> Described:
+    """Read the documents about devices in some folders; what is something else is passed over.
+
+    Raises:
+        FileRefusedError: A folder cannot be read or has no documents (ENV-F1), or one of these
+            documents is malformed.
+    """
+    found = [(document, opened) for opened in _opened(paths) for document in _document(opened)]
+    return Described(
+        descriptors=tuple(d for d, _ in found if isinstance(d, CapabilityDescriptor)),
+        records=tuple(d for d, _ in found if isinstance(d, MeasurementRecord)),
+    )
+
+
+def envelopes(paths: Sequence[Path]) -> tuple[bytes, ...]:
+    """Return the bytes of all envelopes in some folders, unchecked.
+
+    Raises:
+        FileRefusedError: A folder or file cannot be read (ENV-F1), or no envelope is there.
+    """
+    found = [files.read(Path(i.file)) for i in _opened(paths) if i.envelope is not None]
+    if not found:
+        raise FileRefusedError(
+            str(paths[0]),
+            Diagnostic(
+                "ENV-F1",
+                Severity.ERROR,
+                "",
+                "there is no signed document here; 'acp sign' makes some",
+            ),
+        )
+    return tuple(found)
+
+
+def read_document(path: Path, kind: type[MessageT]) -> MessageT:
+    """Return a document from a bare file or from an envelope, without checking signatures.
+
+    Raises:
+        FileRefusedError: The file cannot be read or is malformed.
+    """
+    opened = open_input(path)
+    with about(path):
+        if opened.envelope is not None and opened.envelope.payload_type != kind.PAYLOAD_TYPE:
+            raise Refused.because(
+                "ENV-E3",
+                f"found payload type {opened.envelope.payload_type!r}; "
+                f"expected here: {kind.PAYLOAD_TYPE}",
+                "/payloadType",
+            )
+        return kind.from_text(opened.payload)
+
+
+def store_beside(plan: Path, store: Path | None) -> Path:
+    """Return the folder of weights that was asked for, or the one beside the plan."""
+    return store if store is not None else plan.parent / "store"
+
+
+def is_signed(path: Path) -> bool:
+    """Say whether a file holds an envelope.
+
+    Raises:
+        FileRefusedError: The file cannot be read or is malformed.
+    """
+    return open_input(path).envelope is not None
+
+
+def summary(plan: Plan) -> str:
+    """Return what a plan is, in one line."""
+    queues = {q.id: q.device for q in plan.queues}
+    slots = list(dict.fromkeys(queues[t.queue] for t in plan.steps if t.run is not None))
+    regions = sum(t.run is not None for t in plan.steps)
+    return (
+        f"{len(plan.ops)} operations in {regions} regions on {', '.join(slots)}; "
+        f"{len(plan.steps)} steps, {sum(a.bytes for a in plan.arenas)} bytes of arenas"
+    )
+
+
+def _opened(paths: Sequence[Path]) -> Iterator[Input]:
+    for path in expand(tuple(paths)):
+        yield open_input(path)
+
+
+def _document(opened: Input) -> Iterator[Message]:
+    """Yield the document of an input, if it is about devices."""
+    try:
+        kind = opened.kind
+    except Refused:
+        return
+    if kind in (CapabilityDescriptor, MeasurementRecord, SystemDescriptor):
+        with about(opened.file):
+            yield opened.document()

@@ -1,0 +1,69 @@
+"""``cep show``: print a plan for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from acp.cli.inputs import open_input
+from acp.cli.output import Command, Outcome, one_line
+from cep.cli.inputs import plan_argument, read_document, summary
+from cep.v1.plan import Plan
+
+if TYPE_CHECKING:
+    from cep.v1.plan import Step
+
+
+@click.command(cls=Command, example="cep show plan.dsse.json")
+@plan_argument
+def show(plan_file: Path) -> Outcome:
+    """Print PLAN: what it computes, on which devices, in which steps.
+
+    PLAN may be signed or not; signatures are not checked: that is 'cep verify'.
+    """
+    plan = read_document(plan_file, Plan)
+    opened = open_input(plan_file)
+    lines = [
+        f"plan    {plan.uri} revision {plan.revision} by {plan.issuer}{opened.caveat}",
+        f"digest  {opened.identity}",
+        f"graph   {plan.source.graph_digest} from {plan.source.capture_tool or 'an unnamed tool'}",
+        f"valid   {plan.not_before or plan.issued_at} to {plan.expires_at}",
+        f"what    {summary(plan)}",
+        *(f"symbol  {s.name}: {s.min} to {s.max}" for s in plan.symbols),
+        *_bindings(plan),
+        *(f"device  {d.slot}: {d.descriptor_digest or d.predicate}" for d in plan.devices),
+        *(f"arena   {a.id}: {a.bytes} bytes in {a.memory} of {a.device}" for a in plan.arenas),
+        *(_step(plan, i, step) for i, step in enumerate(plan.steps)),
+    ]
+    return Outcome(
+        text="\n".join(one_line(line) for line in lines),
+        data={"digest": opened.identity, "plan": plan.to_json()},
+    )
+
+
+def _bindings(plan: Plan) -> list[str]:
+    values = {v.id: v for v in plan.values}
+    return [
+        f"{what:<7} {b.name}: {values[b.value].dtype}[{', '.join(values[b.value].shape)}]"
+        if b.value in values
+        else f"{what:<7} {b.name}: undefined value {b.value}"
+        for what, bindings in (("input", plan.inputs), ("output", plan.outputs))
+        for b in bindings
+    ]
+
+
+def _step(plan: Plan, index: int, step: Step) -> str:
+    waits = "".join(f", after {w.queue}@{w.epoch}" for w in step.waits)
+    estimate = f", about {step.estimate.p50_ns / 1e6:.3f} ms" if step.estimate else ""
+    if step.run is not None:
+        ops = [plan.ops[i].target for i in step.run.ops if i < len(plan.ops)]
+        common = Counter(name.rpartition(":")[2] for name in ops).most_common(4)
+        what = f"run {len(ops)} ops ({', '.join(f'{n}×{name}' for name, n in common)}, …)"
+    elif step.transfer is not None:
+        what = f"transfer over {step.transfer.link or 'the device itself'}"
+    else:
+        what = "collective" if step.collective is not None else "call"
+    return f"step    {index} on {step.queue}: {what}{estimate}{waits}"
