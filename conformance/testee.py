@@ -1,0 +1,143 @@
+"""Our own library as an implementation under test: ``python -m conformance.testee``."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import IO, Any, Final, TypeAlias
+
+from acp import canonical, documents, rules, trust
+from acp.diagnostics import Refused, Severity
+from acp.keys import PublicKey
+from acp.policy import TrustPolicy
+from acp.v1.status import StatusList
+from conformance.phases import phase_of
+
+Json: TypeAlias = dict[str, Any]
+
+FEATURES: Final = ("json", "keys", "envelope", "ecdsa-p256", "descriptor", "system", "status")
+PROFILES: Final = ("acp-reader/1",)
+
+_KINDS: Final = {
+    documents.payload_type(kind): kind for kind in documents.KINDS if kind.PAYLOAD_TYPE
+}
+
+
+def serve(
+    answer: Callable[[Json], Json], lines: Iterable[str] = sys.stdin, out: IO[str] = sys.stdout
+) -> None:
+    """Answer requests, one a line, until there are no more."""
+    for line in lines:
+        request = json.loads(line)
+        reply = (
+            greeting() if request["cmd"] == "hello" else {"id": request["id"], **answer(request)}
+        )
+        out.write(json.dumps(reply) + "\n")
+        out.flush()
+
+
+def greeting(name: str = "acp-cep") -> Json:
+    """Return the answer to `hello`."""
+    return {
+        "reply": "hello",
+        "protocol": 1,
+        "implementation": {"name": name, "version": version("acp-cep"), "language": "Python"},
+        "spec_versions": ["1"],
+        "profiles": list(PROFILES),
+        "features": list(FEATURES),
+    }
+
+
+def answer(request: Json) -> Json:
+    """Return the verdict on one request, without its id."""
+    operation = OPERATIONS[request["operation"]]
+    try:
+        digest = operation(request)
+    except Refused as refusal:
+        return rejected(
+            found.code for found in refusal.diagnostics if found.severity is Severity.ERROR
+        )
+    except Exception as error:  # noqa: BLE001 - any other exception is a bug, and is to be seen as one
+        return {"reply": "error", "message": f"{type(error).__name__}: {error}"}
+    return {"reply": "accepted", "digest": digest}
+
+
+def rejected(codes: Iterable[str]) -> Json:
+    """Return the answer for an input that breaks these rules."""
+    distinct = list(dict.fromkeys(codes))
+    return {"reply": "rejected", "phase": phase_of(distinct), "codes": distinct}
+
+
+def judge_canonical(request: Json) -> str:
+    """Return the digest of a JSON text's canonical form."""
+    return canonical.digest(canonical.decode(given(request, "input")))
+
+
+def judge_key(request: Json) -> str:
+    """Return the id of a public key."""
+    return PublicKey.from_pem(given(request, "input")).keyid
+
+
+def judge_document(request: Json) -> str:
+    """Return the identity of a bare document that breaks no rule."""
+    return _judge(given(request, "input"), request, min_revision=0)
+
+
+def judge_envelope(request: Json) -> str:
+    """Return the identity of a document in an envelope that the policy trusts."""
+    policy = TrustPolicy.from_bytes(given(request, "policy"))
+    verified = trust.verify(
+        given(request, "input"), policy, now=moment(request), expected=[request["type"]]
+    )
+    return judge_payload(verified.payload, request, policy)
+
+
+def judge_payload(payload: bytes, request: Json, policy: TrustPolicy) -> str:
+    """Return the identity of a document whose signatures have been checked."""
+    value = canonical.decode(payload)
+    members: Mapping[str, object] = value if isinstance(value, dict) else {}
+    floor = policy.min_revision(str(members.get("issuer")), str(members.get("uri")))
+    return _judge(payload, request, min_revision=floor)
+
+
+def _judge(data: bytes, request: Json, *, min_revision: int) -> str:
+    document = documents.load(data, _KINDS[request["type"]])
+    context = rules.Context(
+        now=moment(request),
+        status_lists=tuple(
+            documents.load(base64.b64decode(one), StatusList)
+            for one in request.get("status_lists", ())
+        ),
+        understood=frozenset(request.get("understood", ())),
+        min_revision=min_revision,
+    )
+    found = rules.check(document, context)
+    if any(one.severity is Severity.ERROR for one in found):
+        raise Refused(*found)
+    return documents.digest(document)
+
+
+OPERATIONS: Final[Mapping[str, Callable[[Json], str]]] = {
+    "canonical": judge_canonical,
+    "key": judge_key,
+    "document": judge_document,
+    "envelope": judge_envelope,
+}
+
+
+def given(request: Json, member: str) -> bytes:
+    """Return the bytes that a member of the request holds."""
+    return base64.b64decode(request[member], validate=True)
+
+
+def moment(request: Json) -> datetime:
+    """Return the moment to judge by."""
+    return datetime.strptime(request["now"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+
+
+if __name__ == "__main__":
+    serve(answer)
