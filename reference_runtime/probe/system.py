@@ -112,6 +112,14 @@ def processor() -> Processor:
     )
 
 
+def clock_hz() -> int | None:
+    """Return the clock that the kernel reports for the first processor, in hertz, if it does."""
+    megahertz = re.fullmatch(r"(\d+)(?:\.(\d{1,6}))?", cpu_facts(_text(CPUINFO)).get("cpu MHz", ""))
+    if megahertz is None:
+        return None
+    return int(megahertz[1]) * 10**6 + int((megahertz[2] or "0").ljust(6, "0"))
+
+
 def cpu_facts(text: str) -> dict[str, str]:
     """Return the members of the first processor of ``/proc/cpuinfo``."""
     first = text.partition("\n\n")[0]
