@@ -385,8 +385,8 @@ class OperationVariant(Message):
 
     Attributes:
         engine: Engine that runs it.
-        operands: Constraints by operand: the opset's name of the operand, or `*` for all that are
-            not named.
+        operands: Constraints by the opset's name of an operand or result; `*` stands for all
+            operands, but no results, that are not named.
         where: Further conditions, each of the total grammar of the spec; all must hold.
         numerics: Accuracy and repeatability.
     """

@@ -78,7 +78,7 @@ if TYPE_CHECKING:
 @click.option("--deterministic", is_flag=True, help="Same inputs must give the same bits.")
 @click.option("--graph", "graph_file", type=FILE, help="Also write the captured graph here.")
 @store_option
-def compile_(  # noqa: PLR0913, PLR0917 - one parameter an option
+def compile_(  # noqa: PLR0917 - one parameter an option
     model: Path,
     system_file: Path,
     descriptor_paths: tuple[Path, ...],

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from acp.v1.measurement import MeasurementPoint, MeasurementRecord
     from acp.v1.system import SystemDescriptor
     from cep.graph import Node
-    from cep.opset.definition import TensorType
+    from cep.opset.definition import Operand, TensorType
 
 _NANOSECONDS: Final = 1_000_000_000
 _CONTRACTION: Final = f"{PREFIX}linear"
@@ -200,10 +200,18 @@ def _peak_bytes_per_s(descriptor: CapabilityDescriptor) -> int:
 def _accepts(variant: OperationVariant, node: Node, types: Mapping[str, TensorType]) -> bool:
     if variant.where:
         return False
-    operands = OPERATIONS[node.target].operands
-    for position, value in enumerate(node.inputs):
-        name = operands[min(position, len(operands) - 1)].name
-        limit = (variant.operands or {}).get(name) or (variant.operands or {}).get("*")
+    declared = OPERATIONS[node.target]
+    limits = variant.operands or {}
+    named = [
+        *(
+            (limits.get(o.name) or limits.get("*"), value)
+            for o, value in zip(
+                _spread(declared.operands, len(node.inputs)), node.inputs, strict=True
+            )
+        ),
+        *((limits.get(n), v) for n, v in zip(declared.results, node.outputs, strict=True)),
+    ]
+    for limit, value in named:
         if limit is None:
             continue
         tensor = types[value]
@@ -212,3 +220,8 @@ def _accepts(variant: OperationVariant, node: Node, types: Mapping[str, TensorTy
         if limit.rank and not limit.rank.min <= tensor.rank <= limit.rank.max:
             return False
     return True
+
+
+def _spread(operands: Sequence[Operand], count: int) -> Sequence[Operand]:
+    """Return one declaration for each of `count` operands; the last may be variadic."""
+    return [operands[min(i, len(operands) - 1)] for i in range(count)]

@@ -46,10 +46,10 @@ def _mismatch(s: Subject, variant: OperationVariant, node: Node) -> str | None:
         limit = limits.get(name) or limits.get("*")
         if limit and (why := _outside(limit, s.view.types[value], name)):
             return why
-    limit = limits.get("out") or limits.get("*")
-    for value in node.outputs:
-        if limit and limit.dtypes and s.view.types[value].dtype not in limit.dtypes:
-            return f"a result of dtype {s.view.types[value].dtype} is not claimed"
+    for name, value in zip(OPERATIONS[node.target].results, node.outputs, strict=True):
+        limit = limits.get(name)
+        if limit and (why := _outside(limit, s.view.types[value], name)):
+            return why
     return None
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from cep.graph import Node, Region
     from cep.opset.definition import TensorType
 
+_RESULT_CHOSEN: Final = frozenset({"_to_copy", "arange.start_step", "full"})
+"""Operations with an attribute that chooses the dtype of the result."""
+
 _SUMS: Final = frozenset(CONTRACTION.operations) - {"amax", "amin"}
 
 
@@ -88,6 +91,9 @@ class Coverage:
                 ({k: [d for d in v if d not in FLOATS or d == f] for k, v in operands.items()}, f)
                 for f in floats
             ]
+        if operation.name in _RESULT_CHOSEN:
+            for accepted, _ in variants:
+                accepted["out"] = sorted(allowed)
         only = self.ranks.get(operation.name)
         rank = None if only is None else Range(min=only, max=only)
         return OperationClaim(
