@@ -73,7 +73,7 @@ class TorchCpuAdapter(HostAdapter):
                 f"torch's float32 matmul precision is {precision!r}, which is not f32; "
                 "call torch.set_float32_matmul_precision('highest')",
             )
-        graph = graph_of(region)
+        graph = graph_of(region, in_place=True)
         return TorchExecutable(region, graph, tuple(tensor(constants[c]) for c in graph.constants))
 
 
@@ -88,12 +88,14 @@ class TorchExecutable:
     def bind(self, inputs: Sequence[View], outputs: Sequence[View]) -> Thunk:
         """Return the call of the function on these buffers; see `Executable.bind`."""
         sizes = sizes_of(self.region, inputs, outputs)
+        made = [tensor(view) for view in outputs]
         arguments = (
             *map(tensor, inputs),
             *self.constants,
             *(dim.evaluate(sizes) for dim in self.graph.sizes),
+            *(made[i] for i in self.graph.written),
         )
-        targets = tuple(map(tensor, outputs))
+        targets = tuple(t for i, t in enumerate(made) if i not in self.graph.written)
         forward, inference_mode = self.graph.forward, torch_library().inference_mode
 
         def thunk() -> None:

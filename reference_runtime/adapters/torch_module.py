@@ -15,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from cep.expr import Dim
-from cep.opset import OPERATIONS
+from cep.opset import OPERATIONS, PREFIX
 from reference_runtime.adapter import UnsupportedError, View
 
 if TYPE_CHECKING:
@@ -30,6 +30,21 @@ _TORCH_DTYPES: Final[Mapping[str, str]] = {
 _REDUCTIONS: Final = frozenset(
     {"sum.dim_IntList", "mean.dim", "amax", "amin", "linalg_vector_norm"}
 )
+
+_WRITERS: Final = frozenset({
+    "add.Tensor", "sub.Tensor", "mul.Tensor", "div.Tensor", "maximum", "minimum", "clamp",
+    "cos", "erf", "exp", "gelu", "log", "neg", "reciprocal", "rsqrt", "sigmoid", "silu", "sin",
+    "sqrt", "tanh", "mm", "bmm", "addmm", "_softmax", "cat",
+})  # fmt: skip
+"""Operations whose ATen kernels write where they are told; others copy there in the end anyway."""
+
+_STRIDED: Final = frozenset({
+    "view", "permute", "unsqueeze", "squeeze.dims", "expand", "slice.Tensor", "select.int",
+    "_to_copy", "scaled_dot_product_attention",
+})  # fmt: skip
+"""Operations whose results ATen may lay out in another order than row-major."""
+
+_WITH_BIAS: Final = 3
 
 _NEUTRAL_ALPHA: Final = frozenset({"add.Tensor", "add.Scalar", "sub.Tensor", "sub.Scalar"})
 
@@ -66,19 +81,26 @@ class RegionGraph:
     """A region as a torch function.
 
     Attributes:
-        forward: Takes the inputs, the constants and the sizes, each in order; returns a tuple of
-            the outputs.
+        forward: Takes the inputs, the constants, the sizes and the tensors to write in place, each
+            in order; returns a tuple of the other outputs.
         constants: Ids of the constants, in the order of the arguments.
         sizes: Dims of the sizes, in the order of the arguments.
+        written: Positions of the outputs that are written in place.
     """
 
     forward: Any
     constants: tuple[str, ...]
     sizes: tuple[Dim, ...]
+    written: tuple[int, ...] = ()
 
 
-def graph_of(region: Region) -> RegionGraph:
+def graph_of(region: Region, *, in_place: bool = False) -> RegionGraph:
     """Return `region` as a torch graph module.
+
+    Args:
+        region: What to compute.
+        in_place: Whether operations write outputs of the region directly, where ATen can, instead
+            of making tensors to be copied.
 
     Raises:
         UnsupportedError: An operation is not in the opset, or misses an attribute (RUN-A3).
@@ -93,11 +115,60 @@ def graph_of(region: Region) -> RegionGraph:
     sizes = {
         dim: graph.placeholder(f"s{i}") for i, dim in enumerate(dict.fromkeys(_dims(region.nodes)))
     }
+    targets = {
+        value: graph.placeholder(f"o{i}")
+        for i, value in enumerate(region.outputs)
+        if in_place and value in writable(region)
+    }
     for node in region.nodes:
         _append(graph, node, region, known, sizes)
-    graph.output(tuple(known[value] for value in region.outputs))
+        if node.outputs[0] in targets:
+            _write(known[node.outputs[0]], node, region, targets[node.outputs[0]])
+    graph.output(tuple(known[value] for value in region.outputs if value not in targets))
+    graph.lint()
     module = torch.fx.GraphModule(torch.nn.Module(), graph)
-    return RegionGraph(module.forward, region.constants, tuple(sizes))
+    written = tuple(i for i, value in enumerate(region.outputs) if value in targets)
+    return RegionGraph(module.forward, region.constants, tuple(sizes), written)
+
+
+def writable(region: Region) -> frozenset[str]:
+    """Return the outputs of a region that an operation can write directly, with the same bits.
+
+    A linear layer of dense rows is one product with its bias as the start of the sums; of rows
+    that are not dense, ATen adds the bias in the end.
+    """
+    dense = set(region.inputs) | set(region.constants)
+    found = set()
+    for node in region.nodes:
+        name = node.target.removeprefix(PREFIX)
+        if name == "clone" or (name not in _STRIDED and dense.issuperset(node.inputs)):
+            dense.update(node.outputs)
+        layer = name == "linear" and len(node.inputs) == _WITH_BIAS and node.inputs[0] in dense
+        if layer or name in _WRITERS:
+            found.add(node.outputs[0])
+    return frozenset(found & set(region.outputs))
+
+
+def _write(call: Any, node: Node, region: Region, target: Any) -> None:
+    """Turn a call that makes an output of the region into one that writes it."""
+    name = node.target.removeprefix(PREFIX)
+    aten = torch_library().ops.aten
+    if name != "linear":
+        base, _, overload = name.partition(".")
+        packet = getattr(aten, base)
+        call.target = packet.out if hasattr(packet, "out") else getattr(packet, f"{overload}_out")
+        call.kwargs = {**call.kwargs, "out": target}
+        return
+    graph = call.graph
+    rows, weight, bias = call.args
+    inner, outer = (int(d.value or 0) for d in reversed(region.types[node.inputs[1]].shape))
+    with graph.inserting_before(call):
+        flat = graph.call_function(aten.reshape.default, (rows, [-1, inner]))
+        turned = graph.call_function(aten.t.default, (weight,))
+        to = graph.call_function(aten.view.default, (target, [-1, outer]))
+        graph.call_function(aten.addmm.out, (bias, flat, turned), {"out": to})
+    call.replace_all_uses_with(target)
+    graph.erase_node(call)
 
 
 def _append(

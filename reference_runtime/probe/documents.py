@@ -12,16 +12,18 @@ from datetime import datetime, timedelta
 from importlib.metadata import version
 from itertools import permutations
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from acp.canonical import digest, digest_bytes
 from acp.v1.capability import CapabilityDescriptor, Engine, Memory, Provenance, Rate
 from acp.v1.measurement import Environment, MeasurementRecord, Method, Observer
 from acp.v1.system import MemoryView, Node, SystemDescriptor
-from reference_runtime.adapter import DescribedDevice
 from reference_runtime.probe import micro, workloads
-from reference_runtime.probe.micro import Measured
 from reference_runtime.probe.system import clock_hz, host_id
+
+if TYPE_CHECKING:
+    from reference_runtime.adapter import DescribedDevice
+    from reference_runtime.probe.micro import Measured
 
 HARNESS: Final = f"pkg:pypi/acp-cep@{version('acp-cep')}"
 
@@ -173,7 +175,7 @@ def _domain(device: ProbedDevice) -> str | None:
 
 
 def _silicon(device: ProbedDevice) -> str | None:
-    """Return the group of the nodes that are one piece of silicon: units of one host's processor."""
+    """Return the group of nodes that are one piece of silicon: a host processor's."""
     if device.descriptor.subject.device_class != "cpu":
         return None
     unit = device.descriptor.subject.unit_id or ""

@@ -55,7 +55,7 @@ class Effort:
     most_calls: int = 20_000
 
 
-FULL: Final = Effort(seconds=0.15, calls=15)
+FULL: Final = Effort(seconds=0.1, calls=11)
 QUICK: Final = Effort(seconds=0.02, calls=5)
 
 
