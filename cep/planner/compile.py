@@ -6,12 +6,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from acp.canonical import digest
 from cep.graph import GraphView
 from cep.planner.devices import Device, PlanningError
-from cep.planner.placement import Link, Stretch, costs_of, place
+from cep.planner.placement import Costs, Link, Stretch, costs_of, place
 from cep.planner.schedule import Scheduler
 from cep.planner.work import size_bytes
 from cep.v1.plan import Constraints, PeakBytes, Plan
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from acp.v1.system import SystemDescriptor
     from cep.v1.graph import Graph
     from cep.v1.plan import Arena, Source
+
+LEAST_OPERATIONS: Final = 8
+"""Fewest operations of a region that is cut off because that is cheaper."""
 
 Regions: TypeAlias = Literal["auto", "one", "spread"]
 
@@ -116,7 +119,7 @@ def compile_plan(
     if options.regions == "one":
         stretches = _single(usable, costs.times, costs.calls)
     else:
-        stretches = place(costs, spread=options.regions == "spread")
+        stretches = _placed(costs, options)
     ended("place", f"{len(stretches)} regions: {_named(stretches, usable)}")
     used = sorted({s.device for s in stretches})
     schedule = Scheduler(view, usable, links).schedule(stretches)
@@ -167,6 +170,20 @@ def _usable(devices: Sequence[Device], only: Sequence[str]) -> tuple[Device, ...
             f"{', '.join(d.slot for d in devices)}",
         )
     return tuple(d for d in devices if not only or d.slot in only)
+
+
+def _placed(costs: Costs, options: Options) -> tuple[Stretch, ...]:
+    """Return the placement: regions are coarse (ADR 0010), smaller ones only where it must be.
+
+    When spreading, each device gets at least half of an even share.
+    """
+    if options.regions == "spread":
+        share = len(costs.times) // (2 * len(costs.calls))
+        return place(costs, spread=True, least=max(1, share))
+    try:
+        return place(costs, least=LEAST_OPERATIONS)
+    except PlanningError:
+        return place(costs)
 
 
 def _links(

@@ -8,7 +8,7 @@ writing and reading of all values that are alive there, and their transfer betwe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
@@ -85,8 +85,28 @@ class Costs:
         return cost
 
 
-def place(costs: Costs, *, spread: bool) -> tuple[Stretch, ...]:
-    """Return the cheapest placement; with `spread` the cheapest that uses every device.
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What the cheapest way to an operation must remember.
+
+    Attributes:
+        device: Where the operation runs.
+        seen: Devices that have been used, as bits; all set where that does not matter.
+        length: Operations in the region so far, up to the least that a region must have.
+    """
+
+    device: int
+    seen: int
+    length: int
+
+
+def place(costs: Costs, *, spread: bool = False, least: int = 1) -> tuple[Stretch, ...]:
+    """Return the cheapest placement in which every region has at least `least` operations.
+
+    Args:
+        costs: What operations and cuts cost.
+        spread: Every device must be used.
+        least: Smallest number of operations of a region, where there is more than one.
 
     Raises:
         PlanningError: Some operation is supported nowhere, or no placement uses every device
@@ -96,40 +116,48 @@ def place(costs: Costs, *, spread: bool) -> tuple[Stretch, ...]:
     if spread and count > _MAX_SPREAD:
         raise PlanningError.because("CEP-X5", f"spreading over {count} devices is not supported")
     full = (1 << count) - 1
-    best: dict[tuple[int, int], float] = {
-        (d, 1 << d if spread else full): costs.calls[d] + costs.times[0][d] for d in range(count)
+    best = {
+        _State(d, 1 << d if spread else full, min(1, least)): costs.calls[d] + costs.times[0][d]
+        for d in range(count)
     }
-    came: list[dict[tuple[int, int], tuple[int, int]]] = [{}]
+    came: list[dict[_State, _State]] = [{}]
     for at in range(1, len(costs.times)):
-        fresh: dict[tuple[int, int], float] = {}
-        origin: dict[tuple[int, int], tuple[int, int]] = {}
-        for (device, seen), so_far in best.items():
-            for other in range(count):
-                step = 0.0 if other == device else costs.switch(device, other, at)
-                total = so_far + step + costs.times[at][other]
-                state = (other, seen | (1 << other))
-                if total < fresh.get(state, inf):
-                    fresh[state] = total
-                    origin[state] = (device, seen)
+        fresh: dict[_State, float] = {}
+        origin: dict[_State, _State] = {}
+        for state, so_far in best.items():
+            for after, cost in _moves(costs, state, at, least):
+                total = so_far + cost + costs.times[at][after.device]
+                if total < fresh.get(after, inf):
+                    fresh[after] = total
+                    origin[after] = state
         best = fresh
         came.append(origin)
-    ends = {state: total for state, total in best.items() if state[1] == full and total < inf}
+    whole = min(least, len(costs.times))
+    ends = {s: t for s, t in best.items() if s.seen == full and s.length >= whole and t < inf}
     if not ends:
         raise PlanningError.because(
             "CEP-X5",
             "no placement: some operation is supported by no device, or by none that the others "
-            "can exchange data with",
+            "can exchange data with, or there are too few operations to use every device",
         )
     return _stretches(costs, _trace(min(ends, key=lambda s: ends[s]), came))
 
 
-def _trace(
-    state: tuple[int, int], came: Sequence[Mapping[tuple[int, int], tuple[int, int]]]
-) -> list[int]:
-    chosen = [state[0]]
+def _moves(costs: Costs, state: _State, at: int, least: int) -> Iterator[tuple[_State, float]]:
+    """Yield the states that operation `at` can be in, and what going there costs."""
+    yield _State(state.device, state.seen, min(state.length + 1, least)), 0.0
+    if state.length >= least:
+        for other in range(len(costs.calls)):
+            if other != state.device:
+                after = _State(other, state.seen | 1 << other, min(1, least))
+                yield after, costs.switch(state.device, other, at)
+
+
+def _trace(state: _State, came: Sequence[Mapping[_State, _State]]) -> list[int]:
+    chosen = [state.device]
     for origin in reversed(came[1:]):
         state = origin[state]
-        chosen.append(state[0])
+        chosen.append(state.device)
     return chosen[::-1]
 
 
