@@ -29,8 +29,8 @@ from acp.cli.output import Command, Finding, Outcome, about
     "policy_file",
     type=FILE,
     envvar="CEP_POLICY",
-    help="Trust policy. Without it no signature is checked, and the page says so. "
-    "[default: $CEP_POLICY]",
+    help="Trust policy. Without one no signature is checked, and the page says so. "
+    "[default: $CEP_POLICY, or policy.json beside PLAN]",
 )
 @click.option(
     "--timeline", "timeline_file", type=FILE, help="Times of runs, from 'cep run --timeline'."
@@ -57,6 +57,9 @@ def report(
     from cep import report as pages
     from cep.receipt import verify_receipt
 
+    beside = plan_file.parent / "policy.json"
+    if policy_file is None and beside.exists():
+        policy_file = beside
     policy = load_policy(policy_file) if policy_file else TrustPolicy.unsafe_accept_anything()
     checked = verify_receipt(files.read(file), files.read(plan_file), policy=policy, now=now)
     timeline = None

@@ -7,6 +7,7 @@ document passes `escape`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Final
@@ -103,9 +104,14 @@ def _axis(end: int, scale: float, bottom: int) -> str:
         x = _LEFT + tick * scale
         parts.append(
             f'<line class="grid" x1="{x:.1f}" y1="4" x2="{x:.1f}" y2="{bottom}"/>'
-            f'<text class="tick" x="{x:.1f}" y="{bottom + 16}">{time_text(tick)}</text>'
+            f'<text class="tick" x="{x:.1f}" y="{bottom + 16}">{_round(tick)}</text>'
         )
     return "".join(parts)
+
+
+def _round(tick: int) -> str:
+    """Return a round time without needless zeros."""
+    return re.sub(r"\.0+(?= )", "", time_text(tick))
 
 
 def _ticks(end: int, most: int) -> range:
@@ -173,7 +179,7 @@ def graph(facts: RunView) -> str:
         )
         for step in steps
     }
-    width = len(columns) * (_BOX_WIDTH + _GAP_X) - _GAP_X + 100
+    width = len(columns) * (_BOX_WIDTH + _GAP_X) - _GAP_X + 60
     depth = max(levels.values(), default=0) + 1
     floor = _TOP + depth * (_BOX_HEIGHT + _GAP_Y)
     parts = [_column(facts, queue, slot, columns[queue], floor) for queue, slot in facts.queues]
@@ -213,7 +219,7 @@ def _box(facts: RunView, step: StepRow, x: int, y: int) -> str:
     shown = colour(facts, step.slot)
     took = step.span[1] - step.span[0] if step.span else step.p50_ns
     first = f"{step.index}  {step.label}"
-    second = composition(step, 4) if step.ops else "transfer"
+    second = composition(step, 4) if len(step.ops) > 1 else "1 op" if step.ops else "transfer"
     time = "" if took is None else time_text(took)
     kind = "box pill" if step.is_transfer else "box"
     return (
@@ -289,6 +295,6 @@ def _curve(x1: float, y1: float, x2: float, y2: float) -> str:
 
 def _svg(kind: str, width: int, height: int, parts: Iterable[str], label: str) -> str:
     return (
-        f'<svg class="{kind}" viewBox="0 0 {width} {height}" role="img" '
+        f'<svg class="{kind}" viewBox="0 0 {width} {height}" width="{width}" role="img" '
         f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
     )

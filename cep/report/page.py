@@ -184,7 +184,7 @@ def _steps(facts: RunView) -> str:
 
 def _step(facts: RunView, step: StepRow, longest: int) -> str:
     shown = drawing.colour(facts, step.slot)
-    detail = drawing.composition(step, 6) if step.ops else "transfer"
+    detail = drawing.composition(step, 6) if len(step.ops) > 1 else ""
     return _row(
         f"<b>{step.index}</b> {escape(step.label)}<small>{escape(detail)}</small>",
         f'<i class="{shown}"></i>{escape(step.slot)}',
