@@ -8,10 +8,14 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any, Final, TypeAlias
 
-from acp import canonical, documents, rules, trust
+from acp import canonical, documents, rules
+from acp.acceptance import accept
 from acp.diagnostics import Refused, Severity
+from acp.dsse import Envelope
 from acp.keys import PublicKey
 from acp.policy import TrustPolicy
 from acp.v1.status import StatusList
@@ -19,8 +23,17 @@ from conformance.phases import phase_of
 
 Json: TypeAlias = dict[str, Any]
 
-FEATURES: Final = ("json", "keys", "envelope", "ecdsa-p256", "descriptor", "system", "status")
-PROFILES: Final = ("acp-reader/1",)
+FEATURES: Final = (
+    "json",
+    "keys",
+    "envelope",
+    "ecdsa-p256",
+    "descriptor",
+    "system",
+    "status",
+    "plan",
+)
+PROFILES: Final = ("acp-reader/1", "cep-verifier/1")
 
 _KINDS: Final = {
     documents.payload_type(kind): kind for kind in documents.KINDS if kind.PAYLOAD_TYPE
@@ -84,36 +97,11 @@ def judge_key(request: Json) -> str:
 
 def judge_document(request: Json) -> str:
     """Return the identity of a bare document that breaks no rule."""
-    return _judge(given(request, "input"), request, min_revision=0)
-
-
-def judge_envelope(request: Json) -> str:
-    """Return the identity of a document in an envelope that the policy trusts."""
-    policy = TrustPolicy.from_bytes(given(request, "policy"))
-    verified = trust.verify(
-        given(request, "input"), policy, now=moment(request), expected=[request["type"]]
-    )
-    return judge_payload(verified.payload, request, policy)
-
-
-def judge_payload(payload: bytes, request: Json, policy: TrustPolicy) -> str:
-    """Return the identity of a document whose signatures have been checked."""
-    value = canonical.decode(payload)
-    members: Mapping[str, object] = value if isinstance(value, dict) else {}
-    floor = policy.min_revision(str(members.get("issuer")), str(members.get("uri")))
-    return _judge(payload, request, min_revision=floor)
-
-
-def _judge(data: bytes, request: Json, *, min_revision: int) -> str:
-    document = documents.load(data, _KINDS[request["type"]])
+    document = documents.load(given(request, "input"), _KINDS[request["type"]])
     context = rules.Context(
         now=moment(request),
-        status_lists=tuple(
-            documents.load(base64.b64decode(one), StatusList)
-            for one in request.get("status_lists", ())
-        ),
+        status_lists=status_lists(request),
         understood=frozenset(request.get("understood", ())),
-        min_revision=min_revision,
     )
     found = rules.check(document, context)
     if any(one.severity is Severity.ERROR for one in found):
@@ -121,11 +109,56 @@ def _judge(data: bytes, request: Json, *, min_revision: int) -> str:
     return documents.digest(document)
 
 
+def judge_envelope(request: Json) -> str:
+    """Return the identity of a document in an envelope that the policy trusts."""
+    accepted = accept(
+        given(request, "input"),
+        TrustPolicy.from_bytes(given(request, "policy")),
+        now=moment(request),
+        expected=[_KINDS[request["type"]]],
+        status_lists=status_lists(request),
+        understood=request.get("understood", ()),
+    )
+    return accepted.digest
+
+
+def judge_plan(request: Json, *, unsigned: bool = False) -> str:
+    """Return the digest of a plan that the verifier accepts."""
+    from cep.store import Store
+    from cep.verify import verify
+
+    data = given(request, "input")
+    with TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        for one in request.get("store", ()):
+            store.add(base64.b64decode(one))
+        report = verify(
+            Envelope.from_bytes(data).payload if unsigned else data,
+            descriptors=[base64.b64decode(one) for one in request.get("descriptors", ())],
+            policy=TrustPolicy.from_bytes(given(request, "policy")),
+            now=moment(request),
+            store=store if "store" in request else None,
+            status_lists=status_lists(request),
+            unsigned=unsigned,
+        )
+    if not report.ok:
+        raise Refused(*report.diagnostics)
+    return report.plan_digest
+
+
+def status_lists(request: Json) -> tuple[StatusList, ...]:
+    """Return the status lists that the reader has accepted already."""
+    return tuple(
+        documents.load(base64.b64decode(one), StatusList) for one in request.get("status_lists", ())
+    )
+
+
 OPERATIONS: Final[Mapping[str, Callable[[Json], str]]] = {
     "canonical": judge_canonical,
     "key": judge_key,
     "document": judge_document,
     "envelope": judge_envelope,
+    "plan": judge_plan,
 }
 
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from conformance.author import descriptors, envelopes, json_text, key_files
+from conformance.author import descriptors, envelopes, json_text, key_files, plan_cases
 from conformance.protocol import check
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     descriptors.write,
     descriptors.write_systems,
     descriptors.write_status,
+    plan_cases.write,
 )
 
 FEATURES: Final = {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+
+from acp.diagnostics import Refused
 from acp.dsse import Envelope
-from acp.policy import TrustPolicy
-from conformance.testee import Json, answer, given, judge_payload, serve
+from conformance.testee import Json, answer, given, judge_document, judge_plan, rejected, serve
 
 
 def skip_signature(request: Json) -> Json:
@@ -13,11 +15,20 @@ def skip_signature(request: Json) -> Json:
     codes = set(verdict.get("codes", ()))
     if request["operation"] not in ("envelope", "plan") or not codes <= {"ENV-T1", "CEP-I1"}:
         return verdict
-    if request["operation"] == "plan":
-        return answer({**request, "unsigned": True})
-    policy = TrustPolicy.from_bytes(given(request, "policy"))
+    try:
+        digest = (
+            judge_plan(request, unsigned=True)
+            if request["operation"] == "plan"
+            else _judge_envelope(request)
+        )
+    except Refused as refusal:
+        return rejected(found.code for found in refusal.diagnostics)
+    return {"reply": "accepted", "digest": digest}
+
+
+def _judge_envelope(request: Json) -> str:
     payload = Envelope.from_bytes(given(request, "input")).payload
-    return {"reply": "accepted", "digest": judge_payload(payload, request, policy)}
+    return judge_document({**request, "input": base64.b64encode(payload).decode("ascii")})
 
 
 if __name__ == "__main__":
