@@ -1,0 +1,1 @@
+"""Benchmarks: every number in the docs comes from a file that ``make bench`` writes."""

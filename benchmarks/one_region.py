@@ -1,0 +1,138 @@
+"""How much a plan costs over calling the device's own stack directly.
+
+One region, one device: the runtime adds what it checks, copies and records. The direct call uses
+the stack's own importer and its own API on the same exported model, with the same precision and
+threads, on inputs that are already in place; it uses nothing of this project. Both are measured in
+turns in one process. Target: a ratio of at most 1.02.
+"""
+
+from __future__ import annotations
+
+import io
+import statistics
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from benchmarks.workbench import EXAMPLE, SLOTS, Workbench, interleaved, summary
+
+SHAPES = ((1, 16), (8, 64), (32, 128))
+ROUNDS = 60
+Inputs = Mapping[str, "np.ndarray[Any, Any]"]
+
+
+def torch_direct(program: Any, inputs: Inputs) -> Callable[[], object]:
+    """Return a call of the exported program in PyTorch eager."""
+    import torch
+
+    module = program.module()
+    tensors = [torch.from_numpy(array) for array in inputs.values()]
+
+    def call() -> object:
+        with torch.inference_mode():
+            return module(*tensors)
+
+    return call
+
+
+def onnxruntime_session(program: Any) -> Any:
+    """Return ONNX Runtime's session of the program, through PyTorch's own exporter."""
+    import onnxruntime
+    import torch
+
+    buffer = io.BytesIO()
+    torch.onnx.export(program, (), dynamo=True, verbose=False).save(buffer)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = len(__import__("os").sched_getaffinity(0))
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(
+        buffer.getvalue(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def onnxruntime_direct(session: Any, inputs: Inputs) -> Callable[[], object]:
+    """Return a call with bound inputs and outputs, ONNX Runtime's fastest."""
+    binding = session.io_binding()
+    for given, array in zip(session.get_inputs(), inputs.values(), strict=True):
+        binding.bind_cpu_input(given.name, array)
+    rows = next(iter(inputs.values())).shape[0]
+    result = np.empty((rows, 384), np.float32)
+    binding.bind_output(
+        session.get_outputs()[0].name, "cpu", 0, np.float32, result.shape, result.ctypes.data
+    )
+    keep = (binding, result)
+    return lambda: session.run_with_iobinding(keep[0])
+
+
+def openvino_model(program: Any) -> Any:
+    """Return OpenVINO's compiled model of the program, at f32."""
+    import openvino as ov
+
+    options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    return ov.Core().compile_model(ov.convert_model(program), "CPU", options)
+
+
+def openvino_direct(model: Any, inputs: Inputs) -> Callable[[], object]:
+    """Return a call of an infer request whose tensors are set, OpenVINO's fastest."""
+    import openvino as ov
+
+    request = model.create_infer_request()
+    for position, array in enumerate(inputs.values()):
+        request.set_input_tensor(position, ov.Tensor(array, shared_memory=True))
+    rows = next(iter(inputs.values())).shape[0]
+    result = np.empty((rows, 384), np.float32)
+    request.set_output_tensor(0, ov.Tensor(result, shared_memory=True))
+    return lambda: request.infer() and result
+
+
+def measure(bench: Workbench) -> dict[str, object]:
+    """Return times and ratios by stack and shape."""
+    from acp.policy import TrustPolicy
+    from cep.store import Store
+    from reference_runtime.runtime import Runtime
+
+    sys.path.insert(0, str(EXAMPLE))
+    from encoder import exported
+
+    program = exported()
+    compiled = {
+        "torch-cpu": lambda inputs: torch_direct(program, inputs),
+        "onnxruntime-cpu": _with(onnxruntime_session(program), onnxruntime_direct),
+        "openvino-cpu": _with(openvino_model(program), openvino_direct),
+    }
+    policy = TrustPolicy.load(bench.folder / "policy.json")
+    rows = []
+    for slot in SLOTS:
+        plan = bench.plan(f"one-{slot}", "--regions", "one", "--device", slot)
+        with Runtime(policy=policy) as runtime:
+            bound = runtime.load(
+                plan.read_bytes(),
+                descriptors=bench.descriptors(),
+                store=Store(bench.folder / "store"),
+            )
+            for shape in SHAPES:
+                ids = np.random.default_rng(0).integers(1000, 20000, shape, np.int64)
+                inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+                calls = {
+                    "plan": lambda inputs=inputs, bound=bound: bound.run(inputs),
+                    "direct": compiled[slot](inputs),
+                }
+                times = interleaved(calls, rounds=ROUNDS)
+                pairs = [p / d for p, d in zip(times["plan"], times["direct"], strict=True)]
+                rows.append(
+                    {
+                        "stack": slot,
+                        "batch": shape[0],
+                        "tokens": shape[1],
+                        "plan": summary(times["plan"]),
+                        "direct": summary(times["direct"]),
+                        "ratio": round(statistics.median(pairs), 4),
+                    }
+                )
+    return {"rows": rows, "target_ratio": 1.02}
+
+
+def _with(model: Any, call: Callable[[Any, Inputs], Any]) -> Callable[[Inputs], Any]:
+    return lambda inputs: call(model, inputs)

@@ -1,0 +1,149 @@
+"""What several benchmarks need: keys, trust, probed devices, plans of the sentence encoder."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLE = ROOT / "examples" / "sentence_search"
+BIN = Path(sys.executable).parent
+PARTY = "bench.example"
+KINDS = ("capability-descriptor", "system-descriptor", "measurement-record", "plan", "receipt")
+SLOTS = ("torch-cpu", "onnxruntime-cpu", "openvino-cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """A folder with a key, a policy, signed descriptors and an exported model.
+
+    Attributes:
+        folder: Where everything is.
+    """
+
+    folder: Path
+
+    @classmethod
+    def at(cls, folder: Path) -> Workbench:
+        """Set up a workbench, or take the one that is there."""
+        bench = cls(folder)
+        if (folder / "model.pt2").exists():
+            return bench
+        folder.mkdir(parents=True, exist_ok=True)
+        run("acp", "keygen", "-o", folder / "key.pem")
+        types = [word for kind in KINDS for word in ("--type", kind)]
+        run(
+            "acp", "policy", "create", "--key", folder / "key.pub.pem", "--issuer", PARTY, *types,
+            "--adapter", "acp-cep", "-o", folder / "policy.json",
+        )  # fmt: skip
+        run("acp", "probe", "-o", folder / "devices", "--issuer", PARTY)
+        (folder / "descriptors").mkdir()
+        for file in sorted((folder / "devices").glob("*.json")):
+            signed = folder / "descriptors" / f"{file.stem}.dsse.json"
+            run("acp", "sign", file, "--key", folder / "key.pem", "-o", signed)
+        run("python", EXAMPLE / "encoder.py", folder / "model.pt2")
+        return bench
+
+    def plan(self, name: str, *options: str) -> Path:
+        """Compile and sign a plan of the model; return its file."""
+        model = self.folder / "graph.json"
+        extra: list[str | Path] = []
+        if not model.exists():
+            model, extra = self.folder / "model.pt2", ["--graph", model]
+        bare, signed = self.folder / f"{name}.json", self.folder / f"{name}.dsse.json"
+        run(
+            "cep", "compile", model, "--system", self.folder / "devices" / "system.json",
+            "--descriptors", self.folder / "devices", "-o", bare, "--issuer", PARTY, *extra,
+            *options,
+        )  # fmt: skip
+        run("cep", "sign", bare, "--key", self.folder / "key.pem", "-o", signed)
+        return signed
+
+    def descriptors(self) -> list[bytes]:
+        """Return the signed descriptors."""
+        return [f.read_bytes() for f in sorted((self.folder / "descriptors").glob("*.json"))]
+
+
+def run(*words: str | Path) -> None:
+    """Run a command of this project, quietly.
+
+    Raises:
+        SystemExit: It failed.
+    """
+    line = [str(word) for word in words]
+    program = sys.executable if line[0] == "python" else str(BIN / line[0])
+    done = subprocess.run([program, *line[1:]], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(line)} failed:\n{done.stdout}{done.stderr}")
+
+
+def interleaved(
+    calls: Mapping[str, Callable[[], object]], *, rounds: int, warm: int = 5
+) -> dict[str, list[int]]:
+    """Return the times of each call in nanoseconds, taken in turns so that all see one machine.
+
+    The order alternates from round to round, so that no call always follows the same one.
+    """
+    times: dict[str, list[int]] = {name: [] for name in calls}
+    for number in range(rounds + warm):
+        turn = list(calls.items())
+        for name, call in turn if number % 2 else reversed(turn):
+            began = time.perf_counter_ns()
+            call()
+            if number >= warm:
+                times[name].append(time.perf_counter_ns() - began)
+    return times
+
+
+def summary(times: list[int]) -> dict[str, int]:
+    """Return median, 5th and 95th percentile in nanoseconds."""
+    cuts = statistics.quantiles(times, n=20, method="inclusive")
+    return {
+        "p5_ns": round(cuts[0]),
+        "p50_ns": round(statistics.median(times)),
+        "p95_ns": round(cuts[-1]),
+        "n": len(times),
+    }
+
+
+def machine() -> dict[str, object]:
+    """Return what the numbers depend on."""
+    packages = {}
+    for name in ("acp-cep", "torch", "onnxruntime", "openvino", "numpy", "pydantic", "protobuf"):
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            packages[name] = "not installed"
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "packages": packages,
+    }
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Say what is measured, and how long it took."""
+    print(f"{what} …", end=" ", flush=True, file=sys.stderr)
+    began = time.monotonic()
+    yield
+    print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
