@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final, Self
+from weakref import WeakSet
 
 import numpy as np
 
@@ -109,7 +110,7 @@ class Runtime:
         self._policy = policy
         self._adapters = adapters
         self._clock = clock
-        self._plans: list[BoundPlan] = []
+        self._plans: WeakSet[BoundPlan] = WeakSet()
 
     def load(
         self,
@@ -142,15 +143,14 @@ class Runtime:
             now=self._clock(),
             adapters=self._adapters,
         )
-        bound = BoundPlan(admitted, Binder(admitted, store, progress=progress), self._clock)
-        self._plans.append(bound)
+        bound = BoundPlan(admitted, Binder(admitted, store, progress=progress), clock=self._clock)
+        self._plans.add(bound)
         return bound
 
     def close(self) -> None:
-        """Close every plan that was loaded."""
-        for bound in self._plans:
+        """Close every plan that was loaded and is still in use."""
+        for bound in tuple(self._plans):
             bound.close()
-        self._plans.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -175,8 +175,9 @@ class BoundPlan:
     """A plan that is ready to run; one run at a time, from any thread."""
 
     def __init__(
-        self, admitted: AdmittedPlan, binder: Binder, clock: Callable[[], datetime]
+        self, admitted: AdmittedPlan, binder: Binder, *, clock: Callable[[], datetime]
     ) -> None:
+        """Take over a binder, and prepare to execute what it binds."""
         plan = admitted.plan
         self._admitted = admitted
         self._binder = binder

@@ -24,7 +24,7 @@ DRAWN_STEPS: Final = 2000
 """Steps that are drawn at most; the tables and the trace have all."""
 
 _WIDTH: Final = 1080
-_LEFT: Final = 150
+_LEFT: Final = 204
 _ROW: Final = 40
 _CHARACTER: Final = 6.6
 """Width of a character of the small labels, in pixels; a little more than it is."""
@@ -58,7 +58,7 @@ def timeline(facts: RunView) -> str:
             f'<rect class="lane" x="{_LEFT}" y="{y}" width="{_WIDTH - _LEFT - 12}" '
             f'height="{_ROW - 8}" rx="4"/>'
             f'<rect class="{colour(facts, slot)}" x="0" y="{y + 9}" width="10" height="14" rx="3"/>'
-            f'<text class="name" x="18" y="{y + 21}">{escape(shortened(queue, _LEFT - 26))}'
+            f'<text class="name" x="18" y="{y + 21}">{escape(shortened(queue, _LEFT - 42))}'
             f"<title>{escape(queue)} on {escape(slot)}</title></text>"
         )
     drawn = facts.steps[:DRAWN_STEPS]
@@ -70,7 +70,7 @@ def _bar(facts: RunView, step: StepRow, y: int, scale: float) -> str:
     begin, end = step.span or (0, 0)
     x, width = _LEFT + begin * scale, max((end - begin) * scale - 1, 1.5)
     kind = "copy" if step.is_transfer else colour(facts, step.slot)
-    label = shortened(f"{step.index} {step.label}", width - 10)
+    label = shortened(f"{step.index} · {step.label}", width - 10)
     text = f'<text class="on" x="{x + 6:.1f}" y="{y + 20}">{escape(label)}</text>' if label else ""
     return (
         f'<g><rect class="{kind}" x="{x:.1f}" y="{y + 2}" width="{width:.1f}" '
@@ -160,7 +160,7 @@ def _arena(facts: RunView, arena: ArenaRow) -> str:
     )
 
 
-_BOX_WIDTH: Final = 190
+_BOX_WIDTH: Final = 230
 _BOX_HEIGHT: Final = 54
 _GAP_X: Final = 70
 _GAP_Y: Final = 40
@@ -218,7 +218,7 @@ def _column(facts: RunView, queue: str, slot: str, number: int, floor: int) -> s
 def _box(facts: RunView, step: StepRow, x: int, y: int) -> str:
     shown = colour(facts, step.slot)
     took = step.span[1] - step.span[0] if step.span else step.p50_ns
-    first = f"{step.index}  {step.label}"
+    first = f"{step.index} · {step.label}"
     second = composition(step, 4) if len(step.ops) > 1 else "1 op" if step.ops else "transfer"
     time = "" if took is None else time_text(took)
     kind = "box pill" if step.is_transfer else "box"
@@ -227,7 +227,7 @@ def _box(facts: RunView, step: StepRow, x: int, y: int) -> str:
         f'rx="{_BOX_HEIGHT // 2 if step.is_transfer else 8}"/>'
         f'<rect class="{"copy" if step.is_transfer else shown}" x="{x + 12}" y="{y + 12}" '
         f'width="4" height="{_BOX_HEIGHT - 24}" rx="2"/>'
-        f'<text class="name" x="{x + 24}" y="{y + 23}">{escape(shortened(first, 100))}</text>'
+        f'<text class="name" x="{x + 24}" y="{y + 23}">{escape(shortened(first, _BOX_WIDTH - 100))}</text>'
         f'<text class="time" x="{x + _BOX_WIDTH - 14}" y="{y + 23}">{escape(time)}</text>'
         f'<text class="sub" x="{x + 24}" y="{y + 41}">'
         f"{escape(shortened(second, _BOX_WIDTH - 44))}</text>"
@@ -249,17 +249,22 @@ def _flows(edges: Sequence[Edge], places: dict[int, tuple[int, int]], floor: int
         x1, y1, x2, y2 = _ends(places, source, target, floor)
         shown = "flow outside" if source is None or target is None else "flow"
         label = ""
-        if source is None or target is None:
-            names = ", ".join(e.value for e in together)
-            at = y1 - 5 if source is None else y2 + 14
-            label = (
-                f'<text class="port" x="{x1 if source is None else x2}" y="{at}">'
-                f"{escape(shortened(names, _BOX_WIDTH - 10))}</text>"
-            )
+        if source is None:
+            # Beside the middle, where the lines from other steps arrive; above all, there are none.
+            room = _BOX_WIDTH - 12 if y2 == _TOP else _BOX_WIDTH / 2
+            label = _port("port end", x1 + 18, y1 - 5, together, room)
+        elif target is None:
+            label = _port("port", x2, y2 + 14, together, _BOX_WIDTH - 12)
         yield (
             f'<g><path class="{shown}" d="{_curve(x1, y1, x2, y2)}"/>{label}'
             f"<title>{escape(told_of)}</title></g>"
         )
+
+
+def _port(kind: str, x: float, y: float, edges: Sequence[Edge], room: float) -> str:
+    """Return the names of what the caller gives or gets."""
+    names = shortened(", ".join(edge.value for edge in edges), room)
+    return f'<text class="{kind}" x="{x:.0f}" y="{y:.0f}">{escape(names)}</text>'
 
 
 def _ends(
@@ -268,8 +273,7 @@ def _ends(
     middle = _BOX_WIDTH / 2
     if source is None:
         x, y = places[target or 0]
-        # Beside the middle, where the line from the step above arrives.
-        return (x + middle - 50, min(y - 18, _TOP - 24 if y == _TOP else y - 18), x + middle, y)
+        return (x + _BOX_WIDTH - 26, y - 14, x + _BOX_WIDTH - 26, y)
     x1, y1 = places[source]
     if target is None:
         return (x1 + middle, y1 + _BOX_HEIGHT, x1 + middle, floor - 8)
@@ -287,7 +291,7 @@ def _curve(x1: float, y1: float, x2: float, y2: float) -> str:
             f"{y1 + 44:.0f} L{side:.0f} {y2 - 44:.0f} C{side:.0f} {y2:.0f} {x2:.0f} "
             f"{y2 - 26:.0f} {x2:.0f} {y2:.0f}"
         )
-    bend = max(20.0, gap / 2)
+    bend = min(gap / 2, 60) if x1 == x2 else max(20.0, gap / 2)
     return (
         f"M{x1:.0f} {y1:.0f} C{x1:.0f} {y1 + bend:.0f} {x2:.0f} {y2 - bend:.0f} {x2:.0f} {y2:.0f}"
     )

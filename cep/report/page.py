@@ -34,7 +34,9 @@ def page(facts: RunView) -> bytes:
             ),
             _section(
                 "Predicted and measured",
-                "What the planner expected of each step, and the median of what was measured.",
+                "What the planner expected of each step, as a mark, and the median of what was "
+                "measured, as a bar. A prediction holds for the sizes that the plan was compiled "
+                "for; runs of other sizes take other times.",
                 _steps(facts),
                 kind="table",
             ),

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Self
 from acp.canonical import JsonValue, decode
 from acp.diagnostics import Refused
 from cep.graph import GraphView
+from cep.opset.definition import DTYPE_BYTES
+from cep.opset.shaping import SHAPING
 
 if TYPE_CHECKING:
     from cep.receipt import ReceiptReport
@@ -114,7 +116,8 @@ class StepRow:
         slot: Its device.
         is_transfer: It copies.
         label: What it does, in few words.
-        ops: What it computes: operations by name with their number, most frequent first.
+        ops: What it computes: operations by name with their number, most frequent first, those
+            that only rearrange elements last.
         predicted_ns: What the planner expected, in nanoseconds.
         p50_ns: Median of what was measured.
         p99_ns: 99th percentile of what was measured.
@@ -140,7 +143,7 @@ class Edge:
     Attributes:
         source: Step that makes it; None if the caller gives it.
         target: Step that reads it; None if the caller gets it.
-        value: Its name.
+        value: Its name; for the caller where the caller gives or gets it.
         type: Its type.
         size_bytes: Its size in the run that is drawn.
     """
@@ -284,8 +287,6 @@ class _Bytes:
         self.sizes = sizes
 
     def __call__(self, value: str) -> int:
-        from cep.opset.definition import DTYPE_BYTES
-
         kind = self.types[value]
         count = DTYPE_BYTES.get(kind.dtype, 0)
         for dim in kind.shape:
@@ -320,8 +321,10 @@ def _steps(plan: Plan, receipt: Receipt, timeline: Timeline | None) -> tuple[Ste
 def _ops(plan: Plan, step: Step) -> tuple[tuple[str, int], ...]:
     if step.run is None:
         return ()
-    names = [plan.ops[i].target.partition(":")[2].partition(".")[0] for i in step.run.ops]
-    return tuple(Counter(names).most_common())
+    targets = [plan.ops[i].target.partition(":")[2] for i in step.run.ops]
+    counts = Counter(target.partition(".")[0] for target in targets)
+    moves = {target.partition(".")[0] for target in targets if target in SHAPING.operations}
+    return tuple(sorted(counts.items(), key=lambda found: (found[0] in moves, -found[1])))
 
 
 def _label(plan: Plan, step: Step, ops: Sequence[tuple[str, int]]) -> str:
@@ -365,22 +368,22 @@ def _edges(plan: Plan, nbytes: _Bytes) -> list[Edge]:
     maker: dict[int, int] = {}
     edges = []
 
-    def edge(source: int | None, target: int | None, value: str) -> Edge:
-        return Edge(source, target, value, str(nbytes.types[value]), nbytes(value))
+    def edge(source: int | None, target: int | None, value: str, name: str) -> Edge:
+        return Edge(source, target, name, str(nbytes.types[value]), nbytes(value))
 
-    given = {binding.value for binding in plan.inputs}
+    given = {binding.value: binding.name for binding in plan.inputs}
     for index, step in enumerate(plan.steps):
         for buffer in step.reads:
             value = plan.buffers[buffer].value
-            if buffer in maker or value in given:
-                edges.append(edge(maker.get(buffer), index, value))
+            if buffer in maker:
+                edges.append(edge(maker[buffer], index, value, value))
+            elif value in given:
+                edges.append(edge(None, index, value, given[value]))
         maker |= dict.fromkeys(step.writes, index)
     for binding in plan.outputs:
-        made = [
-            step for buffer, step in maker.items() if plan.buffers[buffer].value == binding.value
-        ]
+        made = [s for buffer, s in maker.items() if plan.buffers[buffer].value == binding.value]
         if made:
-            edges.append(edge(min(made), None, binding.value))
+            edges.append(edge(min(made), None, binding.value, binding.name))
     return edges
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -261,3 +263,9 @@ def test_an_envelope_of_another_kind_is_refused():
     assert [d.code for d in verify_receipt(plan, plan, policy=POLICY, now=NOW).diagnostics] == [
         "ENV-E3"
     ]
+
+
+def test_checking_a_receipt_needs_no_numbers():
+    code = "import sys, cep.receipt, cep.cli.receipt; print({'numpy', 'torch'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
