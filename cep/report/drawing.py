@@ -219,6 +219,7 @@ def _box(facts: RunView, step: StepRow, x: int, y: int) -> str:
     shown = colour(facts, step.slot)
     took = step.span[1] - step.span[0] if step.span else step.p50_ns
     first = f"{step.index} · {step.label}"
+    title = shortened(first, _BOX_WIDTH - 100)
     second = composition(step, 4) if len(step.ops) > 1 else "1 op" if step.ops else "transfer"
     time = "" if took is None else time_text(took)
     kind = "box pill" if step.is_transfer else "box"
@@ -227,7 +228,7 @@ def _box(facts: RunView, step: StepRow, x: int, y: int) -> str:
         f'rx="{_BOX_HEIGHT // 2 if step.is_transfer else 8}"/>'
         f'<rect class="{"copy" if step.is_transfer else shown}" x="{x + 12}" y="{y + 12}" '
         f'width="4" height="{_BOX_HEIGHT - 24}" rx="2"/>'
-        f'<text class="name" x="{x + 24}" y="{y + 23}">{escape(shortened(first, _BOX_WIDTH - 100))}</text>'
+        f'<text class="name" x="{x + 24}" y="{y + 23}">{escape(title)}</text>'
         f'<text class="time" x="{x + _BOX_WIDTH - 14}" y="{y + 23}">{escape(time)}</text>'
         f'<text class="sub" x="{x + 24}" y="{y + 41}">'
         f"{escape(shortened(second, _BOX_WIDTH - 44))}</text>"
