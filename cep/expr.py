@@ -221,6 +221,7 @@ def parse(text: str) -> Dim:
 ONE = Dim.constant(1)
 
 
+@lru_cache(maxsize=4096)
 def product(dims: tuple[Dim, ...]) -> Dim:
     """Return the number of elements of a shape."""
     total = ONE

@@ -182,9 +182,11 @@ def graph_digest(document: Graph | Plan, view: GraphView | None = None) -> str:
     and the outputs' names and digests. Placement, steps and buffers do not enter.
 
     Raises:
-        GraphError: A node reads a value that nothing before it makes (CEP-S4).
+        GraphError: An input or constant is not declared, or an output is made by nothing (CEP-T1),
+            or a node reads a value that nothing before it makes (CEP-S4).
     """
     view = view or GraphView.of(document)
+    _check_ends(view)
     known: dict[str, str] = {}
     for position, binding in enumerate(view.inputs):
         known[binding.value] = digest(["in", position, _type_form(view.types[binding.value])])
@@ -211,9 +213,25 @@ def graph_digest(document: Graph | Plan, view: GraphView | None = None) -> str:
             "opsets": [o.to_json() for o in document.opsets],
             "symbols": [s.to_json() for s in document.symbols],
             "inputs": [[b.name, _type_form(view.types[b.value])] for b in view.inputs],
-            "outputs": [[b.name, known.get(b.value, "")] for b in view.outputs],
+            "outputs": [[b.name, known[b.value]] for b in view.outputs],
         }
     )
+
+
+def _check_ends(view: GraphView) -> None:
+    given = [("inputs", i, b.value) for i, b in enumerate(view.inputs)]
+    for place, at, value in (*given, *(("constants", i, v) for i, v in enumerate(view.constants))):
+        if value not in view.types:
+            raise GraphError.because(
+                "CEP-T1", f"value {value!r} is not declared in values", pointer(place, at)
+            )
+    made = {value for node in view.nodes for value in node.outputs}
+    made.update(view.constants, (value for _, _, value in given))
+    for at, binding in enumerate(view.outputs):
+        if binding.value not in made:
+            raise GraphError.because(
+                "CEP-T1", f"nothing makes the output {binding.value!r}", pointer("outputs", at)
+            )
 
 
 def attribute_form(name: str, kind: AttributeKind, value: AttributeValue) -> Attribute:
@@ -243,8 +261,12 @@ def attribute_value(attribute: Attribute) -> AttributeValue:
 
     Raises:
         ExprError: A dim is not canonical.
-        ValueError: A float is not in the spelling of `float.hex`.
+        ValueError: A float is not in the spelling of `float.hex`, or a list is empty, which is
+            said by leaving it out.
     """
+    several = attribute.dims or attribute.integers
+    if several is not None and not several.items:
+        raise ValueError(f"{attribute.name!r} is an empty list; leave the attribute out")
     if attribute.flag is not None:
         return attribute.flag
     if attribute.integer is not None:

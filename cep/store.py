@@ -11,17 +11,21 @@ import hashlib
 import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from acp.canonical import decode
 from acp.diagnostics import Refused, pointer
+from cep.opset.definition import DTYPE_BYTES
 
 if TYPE_CHECKING:
     from cep.v1.graph import Constant
 
 SUFFIX: Final = ".safetensors"
 MAX_HEADER_BYTES: Final = 64 * 2**20
+MAX_AXES: Final = 16
 _DTYPES: Final[Mapping[str, str]] = {
     "F64": "f64", "F32": "f32", "F16": "f16", "BF16": "bf16", "I64": "i64", "I32": "i32",
     "I16": "i16", "I8": "i8", "U8": "ui8", "BOOL": "i1",
@@ -62,6 +66,7 @@ class Store:
 
     directory: Path
     _open: dict[str, tuple[Buffer, dict[str, Entry]]] = field(default_factory=dict)
+    _digests: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def path(self, store_digest: str) -> Path:
         """Return where the file with a digest belongs."""
@@ -84,7 +89,7 @@ class Store:
     def tensor(self, constant: Constant) -> tuple[Entry, memoryview]:
         """Return a constant's entry and bytes, after their digests were checked.
 
-        The file's digest is computed once per store object.
+        The digests of the file and of each tensor are computed once per store object.
 
         Raises:
             StoreError: File or tensor is missing, or is not what its digest says (CEP-I2).
@@ -96,7 +101,10 @@ class Store:
                 "CEP-I2", f"{self.path(constant.store_digest)} has no tensor {constant.key!r}"
             )
         view = memoryview(data)[entry.start : entry.end]
-        found = "sha256:" + hashlib.sha256(view).hexdigest()
+        name = (constant.store_digest, constant.key)
+        if name not in self._digests:
+            self._digests[name] = "sha256:" + hashlib.sha256(view).hexdigest()
+        found = self._digests[name]
         if found != constant.digest:
             raise StoreError.because(
                 "CEP-I2",
@@ -143,15 +151,22 @@ def _entries(path: Path, data: Buffer) -> dict[str, Entry]:
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > min(MAX_HEADER_BYTES, len(data) - 8):  # noqa: PLR2004 - its size
         raise StoreError.because("CEP-I2", f"{path} is not a safetensors file")
-    header = decode(bytes(data[8 : 8 + length]).rstrip(b" "))
+    try:
+        header = decode(bytes(data[8 : 8 + length]).rstrip(b" "))
+    except Refused as refusal:
+        raise StoreError.because("CEP-I2", f"{path}: the header is no JSON: {refusal}") from None
     if not isinstance(header, dict):
         raise StoreError.because("CEP-I2", f"{path} is not a safetensors file")
     base = 8 + length
-    return {
+    entries = {
         name: _entry(path, name, form, base, len(data))
         for name, form in header.items()
         if name != "__metadata__"
     }
+    places = sorted((e.start, e.end) for e in entries.values())
+    if any(end > start for (_, end), (start, _) in pairwise(places)):
+        raise StoreError.because("CEP-I2", f"{path}: two tensors overlap")
+    return entries
 
 
 def _entry(path: Path, name: str, form: object, base: int, size: int) -> Entry:
@@ -162,11 +177,12 @@ def _entry(path: Path, name: str, form: object, base: int, size: int) -> Entry:
             "data_offsets": [int(start), int(end)],
         } if (
             dtype in _DTYPES
-            and all(isinstance(n, int) and n >= 0 for n in shape)
+            and len(shape) <= MAX_AXES
+            and all(type(n) is int and n >= 0 for n in shape)
             and 0 <= start <= end <= size - base
+            and end - start == prod(shape) * DTYPE_BYTES[_DTYPES[dtype]]
         ):
-            sizes = tuple(n for n in shape if isinstance(n, int))
-            return Entry(_DTYPES[dtype], sizes, base + start, base + end)
+            return Entry(_DTYPES[dtype], tuple(shape), base + start, base + end)
     raise StoreError.because(
         "CEP-I2", f"{path}: the entry of tensor {name!r} is malformed", pointer(name)
     )

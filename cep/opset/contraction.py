@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cep.expr import ONE, Dim, same
+from cep.expr import ONE, Dim, at_most, same
 from cep.opset.definition import (
     ANY,
     BOOLEAN,
@@ -41,6 +41,16 @@ def _reduce(call: Call) -> tuple[TensorType, ...]:
         ONE if i in gone else d for i, d in enumerate(operand.shape) if keep or i not in gone
     )
     return (TensorType(operand.dtype, shape),)
+
+
+def _extreme(call: Call) -> tuple[TensorType, ...]:
+    """As sum.dim_IntList; no axis that goes may have size 0."""
+    operand = call.operands[0]
+    gone = {axis(d, operand.rank) for d in call.integers("dim")} or set(range(operand.rank))
+    for at in sorted(gone & set(range(operand.rank))):
+        if not at_most(ONE, operand.shape[at], call.ranges):
+            raise TypeRuleError(f"axis {at} of size {operand.shape[at]} is not proven to have any")
+    return _reduce(call)
 
 
 def _softmax(call: Call) -> tuple[TensorType, ...]:
@@ -137,7 +147,7 @@ _FLOAT = Operand("self", FLOATS)
 CONTRACTION.add(Operation("sum.dim_IntList", (_FLOAT,), _DIMS, ("out",), _reduce))
 CONTRACTION.add(Operation("mean.dim", (_FLOAT,), _DIMS, ("out",), _reduce))
 for _name in ("amax", "amin"):
-    CONTRACTION.add(Operation(_name, (Operand("self", NUMBERS),), _DIMS, ("out",), _reduce))
+    CONTRACTION.add(Operation(_name, (Operand("self", NUMBERS),), _DIMS, ("out",), _extreme))
 CONTRACTION.add(
     Operation(
         "linalg_vector_norm", (_FLOAT,), (Parameter("ord", "number"), *_DIMS), ("out",), _reduce

@@ -50,8 +50,16 @@ def _like_self(call: Call) -> tuple[TensorType, ...]:
     return (call.operands[0],)
 
 
+def _gelu(call: Call) -> tuple[TensorType, ...]:
+    """The type of self; approximate is none or tanh."""
+    if call.token("approximate") not in ("none", "tanh"):
+        raise TypeRuleError("approximate must be none or tanh")
+    return (call.operands[0],)
+
+
 def _broadcast(call: Call) -> tuple[TensorType, ...]:
-    """The operands' dtype; their shapes broadcast."""
+    """The operands' dtype; their shapes broadcast; only floats take an alpha with a fraction."""
+    _no_promotion(call, "alpha")
     shape = broadcast([o.shape for o in call.operands], call.ranges)
     return (TensorType(call.operands[0].dtype, shape),)
 
@@ -64,6 +72,7 @@ def _compare(call: Call) -> tuple[TensorType, ...]:
 def _with_number(call: Call) -> tuple[TensorType, ...]:
     """The type of self; a number that is not an integer needs a floating-point self."""
     _no_promotion(call, "other")
+    _no_promotion(call, "alpha")
     return (call.operands[0],)
 
 
@@ -112,9 +121,7 @@ for _name in (
     POINTWISE.add(Operation(_name, _SELF_FLOAT, (), ("out",), _like_self))
 for _name in ("abs", "neg", "relu"):
     POINTWISE.add(Operation(_name, _SELF_NUMBER, (), ("out",), _like_self))
-POINTWISE.add(
-    Operation("gelu", _SELF_FLOAT, (Parameter("approximate", "token"),), ("out",), _like_self)
-)
+POINTWISE.add(Operation("gelu", _SELF_FLOAT, (Parameter("approximate", "token"),), ("out",), _gelu))
 POINTWISE.add(Operation("logical_not", (Operand("self", BOOLEAN),), (), ("out",), _like_self))
 POINTWISE.add(Operation("clone", (Operand("self"),), (), ("out",), _like_self))
 POINTWISE.add(

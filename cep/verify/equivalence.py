@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from acp.diagnostics import Refused
 from cep.graph import graph_digest
 from cep.verify.rules import Finding, rule
 
@@ -20,7 +21,11 @@ def same_graph(s: Subject) -> Iterator[Finding]:
         message = f"the plan computes graph {found}; it claims to be {claimed}"
         yield Finding(("source", "graph_digest"), message)
     if s.source is not None:
-        given = graph_digest(s.source)
+        try:
+            given = graph_digest(s.source)
+        except Refused as refusal:
+            yield Finding((), f"the source that was given is no graph: {refusal.diagnostics[0]}")
+            return
         if found != given:
             message = f"the plan computes graph {found}; the source that was given is {given}"
             yield Finding(("source", "graph_digest"), message)

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Final
 from cep.opset import PREFIX
 from cep.opset.definition import DTYPE_BYTES
 from cep.opset.pointwise import POINTWISE
-from cep.verify.rules import Finding, rule
+from cep.verify.rules import MAX_FINDINGS, Finding, rule
 
 if TYPE_CHECKING:
     from cep.verify.subject import Subject
 
 START: Final = -1
-MAX_PAIRS: Final = 4_000_000
+MAX_PAIRS: Final = 8_000_000
 MAX_VISITS: Final = 20_000_000
+IN_PLACE: Final = frozenset(PREFIX + name for name in POINTWISE.operations)
 RESERVE: Final = 16
 """One part in 16 of a memory is left to the device's own software."""
 
@@ -47,18 +48,24 @@ def in_bounds(s: Subject) -> Iterator[Finding]:
             message = f"ends at {buffer.offset + buffer.size}; the arena ends at {arena.bytes}"
             yield Finding(("buffers", i, "offset"), message)
         width = DTYPE_BYTES[s.view.types[buffer.value].dtype]
-        if buffer.offset % arena.alignment_bytes or buffer.offset % width:
-            message = f"{buffer.offset} is not a multiple of {max(arena.alignment_bytes, width)}"
+        if arena.alignment_bytes % width:
+            message = f"elements of {width} bytes need an arena that is aligned like them"
+            yield Finding(("buffers", i, "arena"), message)
+        if buffer.offset % arena.alignment_bytes:
+            message = f"{buffer.offset} is not a multiple of {arena.alignment_bytes}"
             yield Finding(("buffers", i, "offset"), message)
 
 
 @rule("CEP-M2", stage=4)
 def in_place(s: Subject) -> Iterator[Finding]:
     """A step overwrites what it reads only where that is declared and harmless."""
+    pairs = 0
     for i, step in enumerate(s.plan.steps):
-        if len(step.reads) * len(step.writes) > MAX_PAIRS:
-            yield Finding(("steps", i), "has too many operands for its overlaps to be checked")
-            continue
+        pairs += len(step.reads) * len(step.writes)
+        if pairs > MAX_PAIRS:
+            message = f"more than {MAX_PAIRS} pairs of operands; their overlaps cannot be checked"
+            yield Finding(("steps", i), message)
+            return
         for j, write in enumerate(step.writes):
             target = s.plan.buffers[write]
             for read in step.reads:
@@ -76,7 +83,8 @@ def in_place(s: Subject) -> Iterator[Finding]:
 
 def _overlap(s: Subject, left: int, right: int) -> bool:
     a, b = s.plan.buffers[left], s.plan.buffers[right]
-    return a.arena == b.arena and a.offset < b.offset + b.size and b.offset < a.offset + a.size
+    start, end = max(a.offset, b.offset), min(a.offset + a.size, b.offset + b.size)
+    return a.arena == b.arena and start < end
 
 
 def _harm(s: Subject, step: int, read: int, write: int) -> str:
@@ -85,10 +93,10 @@ def _harm(s: Subject, step: int, read: int, write: int) -> str:
         return "starts elsewhere than the buffer it takes over"
     if s.view.types[old.value] != s.view.types[new.value]:
         return f"{new.value!r} and {old.value!r} have different types"
-    region = s.regions.get(step)
-    users = [n for n in region.nodes if old.value in n.inputs] if region else []
-    pointwise = {PREFIX + name for name in POINTWISE.operations}
-    if len(users) != 1 or users[0].target not in pointwise or users[0].outputs != (new.value,):
+    run = s.plan.steps[step].run
+    inside = set(run.ops) if run else set()
+    users = [s.view.nodes[i] for i in s.readers.get(old.value, ()) if i in inside]
+    if len(users) != 1 or users[0].target not in IN_PLACE or users[0].outputs != (new.value,):
         return (
             f"{old.value!r} must be read by one pointwise op only, the one that makes {new.value!r}"
         )
@@ -110,13 +118,13 @@ class _Walk:
         self.defined: dict[int, int] = {}
         borders: dict[str, set[int]] = {a: set() for a in s.arenas}
         for buffer in s.plan.buffers:
-            borders[buffer.arena] |= {buffer.offset, buffer.offset + max(buffer.size, 1)}
+            borders[buffer.arena] |= {buffer.offset, buffer.offset + buffer.size}
         self.borders = {arena: sorted(found) for arena, found in borders.items()}
         self.segments = {a: [_Segment() for _ in found] for a, found in self.borders.items()}
         self.found: dict[str, list[Finding]] = {f"CEP-M{n}": [] for n in (3, 4, 5, 6, 7)}
         if self._visits() > MAX_VISITS:
             message = "the buffers overlap in too many pieces for their accesses to be checked"
-            self.found["CEP-M3"].append(Finding(("buffers",), message))
+            self._note("CEP-M3", ("buffers",), message)
         else:
             self._run()
 
@@ -127,7 +135,7 @@ class _Walk:
     def _span(self, index: int) -> tuple[int, int]:
         buffer = self.s.plan.buffers[index]
         borders = self.borders[buffer.arena]
-        end = buffer.offset + max(buffer.size, 1)
+        end = buffer.offset + buffer.size
         return bisect_left(borders, buffer.offset), bisect_left(borders, end)
 
     def _covered(self, index: int) -> list[_Segment]:
@@ -151,7 +159,7 @@ class _Walk:
             if segment.writer is not None:
                 other = self.s.plan.buffers[segment.buffer].value
                 message = f"overlaps {other!r}, which is there from the start too"
-                self.found["CEP-M3"].append(Finding(("buffers", index), message))
+                self._note("CEP-M3", ("buffers", index), message)
                 break
             segment.writer, segment.buffer = START, index
         self.defined[index] = START
@@ -163,17 +171,16 @@ class _Walk:
         value = self.s.plan.buffers[index].value
         maker = self.defined.get(index)
         if maker is None:
-            message = f"{value!r} is read before anything has put it there"
-            self.found["CEP-M4"].append(Finding(path, message))
+            self._note("CEP-M4", path, f"{value!r} is read before anything has put it there")
         elif not self._ordered(maker, step):
             message = f"step {maker} puts {value!r} there, but need not have ended by then"
-            self.found["CEP-M4"].append(Finding(path, message))
+            self._note("CEP-M4", path, message)
         told = False
         for segment in self._covered(index):
             if maker is not None and segment.buffer != index and not told:
                 other = self.s.plan.buffers[segment.buffer].value
                 message = f"step {segment.writer} has overwritten {value!r} with {other!r}"
-                self.found["CEP-M5"].append(Finding(path, message))
+                self._note("CEP-M5", path, message)
                 told = True
             if not self._ordered(segment.writer, step) and segment.writer != step:
                 self._race(step, segment.writer, "reads", "writes", path)
@@ -182,12 +189,10 @@ class _Walk:
     def _write(self, step: int, index: int, path: tuple[str | int, ...]) -> None:
         s, buffer = self.s, self.s.plan.buffers[index]
         if s.view.roles[buffer.value] == "CONST":
-            message = f"{buffer.value!r} is a constant; nothing may write it"
-            self.found["CEP-M7"].append(Finding(path, message))
+            self._note("CEP-M7", path, f"{buffer.value!r} is a constant; nothing may write it")
         for segment in self._covered(index):
             if segment.writer == START and s.view.roles[self._value(segment)] == "CONST":
-                message = f"overwrites the constant {self._value(segment)!r}"
-                self.found["CEP-M7"].append(Finding(path, message))
+                self._note("CEP-M7", path, f"overwrites the constant {self._value(segment)!r}")
             if not self._ordered(segment.writer, step):
                 self._race(step, segment.writer, "writes", "writes", path)
             for reader in segment.readers:
@@ -204,9 +209,12 @@ class _Walk:
         self, step: int, other: int | None, does: str, did: str, path: tuple[str | int, ...]
     ) -> None:
         message = f"step {step} {does} bytes that step {other} {did}, and nothing orders the two"
-        finding = Finding(path, message)
-        if finding not in self.found["CEP-M3"][-1:]:
-            self.found["CEP-M3"].append(finding)
+        self._note("CEP-M3", path, message)
+
+    def _note(self, code: str, path: tuple[str | int, ...], message: str) -> None:
+        finding, found = Finding(path, message), self.found[code]
+        if len(found) < MAX_FINDINGS and finding not in found[-1:]:
+            found.append(finding)
 
     def _end(self) -> None:
         s = self.s
@@ -214,7 +222,7 @@ class _Walk:
         for i, binding in enumerate(s.plan.outputs):
             if binding.value not in held:
                 message = f"{binding.value!r} is an output, but no step leaves it in a buffer"
-                self.found["CEP-M4"].append(Finding(("outputs", i), message))
+                self._note("CEP-M4", ("outputs", i), message)
         for index, buffer in enumerate(s.plan.buffers):
             if s.view.roles[buffer.value] != "OUT" or index not in self.defined:
                 continue
@@ -224,7 +232,7 @@ class _Walk:
                         f"step {segment.writer} overwrites the output {buffer.value!r} with "
                         f"{self._value(segment)!r}"
                     )
-                    self.found["CEP-M6"].append(Finding(("buffers", index), message))
+                    self._note("CEP-M6", ("buffers", index), message)
                     break
 
 

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cep.verify.rules import Finding, rule
 
 if TYPE_CHECKING:
     from cep.verify.subject import Subject
+
+
+MAX_CLOCKS: Final = 32_000_000
+"""Most entries of vector clocks that are kept and joined; 2 million steps on 16 queues."""
+MAX_SHOWN: Final = 16
 
 
 def predecessors(s: Subject, step: int) -> Iterator[int]:
@@ -32,6 +37,10 @@ def predecessors(s: Subject, step: int) -> Iterator[int]:
 def deadlock_free(s: Subject) -> Iterator[Finding]:
     """Happens-before has no cycle, so that some step can always begin."""
     count = len(s.plan.steps)
+    if (count + sum(len(t.waits) for t in s.plan.steps)) * len(s.plan.queues) > MAX_CLOCKS:
+        message = f"steps and waits times queues are more than {MAX_CLOCKS}; use fewer queues"
+        yield Finding(("queues",), message)
+        return
     before = [list(predecessors(s, i)) for i in range(count)]
     after: list[list[int]] = [[] for _ in range(count)]
     missing = [len(b) for b in before]
@@ -55,7 +64,10 @@ def deadlock_free(s: Subject) -> Iterator[Finding]:
     s.order, s.clocks = order, clocks
     stuck = sorted(set(range(count)) - set(order))
     if stuck:
-        shown = " -> ".join(map(str, _cycle(stuck, before)))
+        cycle = [str(i) for i in _cycle(stuck, before)]
+        if len(cycle) > MAX_SHOWN:
+            cycle[MAX_SHOWN // 2 : -MAX_SHOWN // 2] = ["..."]
+        shown = " -> ".join(cycle)
         message = f"steps wait for each other and none can begin: {shown}"
         yield Finding(("steps", stuck[0], "waits"), message)
 
@@ -91,7 +103,7 @@ def epochs_exist(s: Subject) -> Iterator[Finding]:
 
 @rule("CEP-O5", stage=4)
 def transfers(s: Subject) -> Iterator[Finding]:
-    """A transfer copies one value between two places, over a link that exists."""
+    """A device at one end copies one value between two places, over a link that exists."""
     for i, step in enumerate(s.plan.steps):
         if step.transfer is None:
             continue
@@ -103,6 +115,10 @@ def transfers(s: Subject) -> Iterator[Finding]:
             message = f"copies {source.value!r} to the place of {target.value!r}"
             yield Finding(("steps", i, "writes"), message)
         ends = tuple(s.arenas[b.arena].device for b in (source, target))
+        own = s.visible.get(s.device_of(i), frozenset())
+        if not own & {_domain(s, source.arena), _domain(s, target.arena)}:
+            message = f"{s.device_of(i)!r} sees neither {source.arena!r} nor {target.arena!r}"
+            yield Finding(("steps", i, "queue"), message)
         if step.transfer.link is None:
             if ends[0] != ends[1] and not _share(s, source.arena, target.arena):
                 message = f"goes from {ends[0]!r} to {ends[1]!r}, but names no link"

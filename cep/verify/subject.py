@@ -100,6 +100,11 @@ class Subject:
         }
 
     @cached_property
+    def readers(self) -> Mapping[str, Sequence[int]]:
+        """Indices of the ops that read each value."""
+        return self.view.consumers()
+
+    @cached_property
     def written(self) -> frozenset[int]:
         """Buffers that some step writes."""
         return frozenset(b for step in self.plan.steps for b in step.writes)

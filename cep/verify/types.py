@@ -107,14 +107,21 @@ def no_overflow(s: Subject) -> Iterator[Finding]:
                 yield Finding(("values", i, "shape", j), message)
             count *= max(high, 0)
         if count > INT64_MAX:
-            message = f"{value.id!r} can have {count} bytes, more than fit 63 bits"
+            # The number itself can have thousands of digits, which Python refuses to write.
+            power = count.bit_length() - 1
+            message = f"{value.id!r} can have 2^{power} bytes or more, which do not fit 63 bits"
             yield Finding(("values", i, "shape"), message)
 
 
 @rule("CEP-T5", stage=1)
 def satisfiable_symbols(s: Subject) -> Iterator[Finding]:
-    """Every symbol has an admissible size, dims use declared symbols only, dtypes are known."""
+    """Every symbol has an admissible size, which an input says; dims use no other symbols."""
+    given = [s.view.types[b.value].shape for b in s.plan.inputs if b.value in s.view.types]
+    said = {dim for shape in given for dim in shape}
     for i, symbol in enumerate(s.plan.symbols):
+        if Dim.symbol(symbol.name) not in said:
+            message = f"no input has an axis of size {symbol.name}, so that nothing says it"
+            yield Finding(("symbols", i), message)
         divisor = symbol.divisor or 1
         first = -(-symbol.min // divisor) * divisor
         if first > symbol.max:
