@@ -25,6 +25,8 @@ _QUESTION: Final = (
     "descriptors",
     "plan",
     "store",
+    "inputs",
+    "outputs",
 )
 
 

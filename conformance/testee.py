@@ -32,8 +32,9 @@ FEATURES: Final = (
     "system",
     "status",
     "plan",
+    "receipt",
 )
-PROFILES: Final = ("acp-reader/1", "cep-verifier/1")
+PROFILES: Final = ("acp-reader/1", "cep-verifier/1", "cep-auditor/1")
 
 _KINDS: Final = {
     documents.payload_type(kind): kind for kind in documents.KINDS if kind.PAYLOAD_TYPE
@@ -146,6 +147,37 @@ def judge_plan(request: Json, *, unsigned: bool = False) -> str:
     return report.plan_digest
 
 
+def judge_receipt(request: Json) -> str:
+    """Return the identity of a receipt that holds."""
+    from cep.receipt import TensorDigest, tensor_digest, verify_receipt
+
+    def runs(member: str) -> list[list[TensorDigest]] | None:
+        if member not in request:
+            return None
+        return [
+            [
+                tensor_digest(
+                    one["name"], one["dtype"], [*map(int, one["shape"])], given(one, "elements")
+                )
+                for one in run
+            ]
+            for run in request[member]
+        ]
+
+    data = given(request, "input")
+    report = verify_receipt(
+        data,
+        given(request, "plan"),
+        policy=TrustPolicy.from_bytes(given(request, "policy")),
+        now=moment(request),
+        inputs=runs("inputs"),
+        outputs=runs("outputs"),
+    )
+    if not report.ok:
+        raise Refused(*report.diagnostics)
+    return canonical.digest(canonical.decode(Envelope.from_bytes(data).payload))
+
+
 def status_lists(request: Json) -> tuple[StatusList, ...]:
     """Return the status lists that the reader has accepted already."""
     return tuple(
@@ -159,6 +191,7 @@ OPERATIONS: Final[Mapping[str, Callable[[Json], str]]] = {
     "document": judge_document,
     "envelope": judge_envelope,
     "plan": judge_plan,
+    "receipt": judge_receipt,
 }
 
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from conformance.author import descriptors, envelopes, json_text, key_files, plan_cases
+from conformance.author import descriptors, envelopes, json_text, key_files, plan_cases, receipts
 from conformance.protocol import check
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     descriptors.write_systems,
     descriptors.write_status,
     plan_cases.write,
+    receipts.write,
 )
 
 FEATURES: Final = {
@@ -38,11 +39,13 @@ FEATURES: Final = {
     "system": "System descriptors and measurement records (operation `document`).",
     "status": "Status lists, and what they revoke (operation `document`).",
     "plan": "Plans and the verifier's rules (operation `plan`).",
+    "receipt": "Receipts of runs (operation `receipt`).",
 }
 
 PROFILES: Final = {
     "acp-reader/1": ["json", "keys", "envelope", "descriptor", "system", "status"],
     "cep-verifier/1": ["json", "keys", "envelope", "descriptor", "status", "plan"],
+    "cep-auditor/1": ["json", "keys", "envelope", "receipt"],
 }
 
 SMOKE: Final = [{"good": "json-plain", "bad": "json-repeated-name"}]

@@ -33,6 +33,8 @@ class Question:
     descriptors: tuple[bytes, ...] = ()
     plan: bytes | None = None
     store: tuple[bytes, ...] = ()
+    inputs: list[list[Json]] | None = None
+    outputs: list[list[Json]] | None = None
 
     def to_json(self) -> Json:
         """Return the members that are present."""

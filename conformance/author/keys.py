@@ -109,6 +109,11 @@ def b64(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
+def unb64(text: str) -> bytes:
+    """Return the bytes that Base64 in the standard alphabet stands for."""
+    return base64.b64decode(text, validate=True)
+
+
 def _elliptic(curve: EllipticCurve) -> EllipticCurvePrivateKey:
     return derive_private_key(int.from_bytes(seed(curve.name)), curve)
 
