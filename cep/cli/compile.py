@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +10,12 @@ import click
 
 from acp import canonical
 from acp.cli import files
+from acp.cli.inputs import expand
 from acp.cli.options import FILE, output_option
 from acp.cli.output import Command, Outcome, about, note
 from acp.diagnostics import Refused
 from acp.v1.system import SystemDescriptor
 from cep.cli.inputs import (
-    described,
     descriptors_option,
     read_document,
     store_beside,
@@ -26,8 +25,6 @@ from cep.cli.inputs import (
 
 if TYPE_CHECKING:
     from cep.planner.compile import Compiled, Regions
-    from cep.v1.graph import Graph
-    from cep.v1.plan import Source
 
 
 @click.command(
@@ -103,17 +100,16 @@ def compile_(  # noqa: PLR0917 - one parameter an option
     descriptors refer to; signatures are not checked here, since nothing is believed: the verifier
     checks them.
     """
-    from cep.planner.compile import Options, compile_plan
-    from cep.planner.devices import devices
+    from cep.compiler import DeviceDocuments, compile_model, plan_bytes
+    from cep.planner.compile import Options
+    from cep.store import Store
 
     system = read_document(system_file, SystemDescriptor)
-    known = described(descriptor_paths)
-    usable = devices(system, known.descriptors, known.records)
+    known = DeviceDocuments.read(files.read(path) for path in expand(descriptor_paths))
     options = Options(
         issuer=issuer,
         uri=uri or f"urn:cep:plan:{model.stem}",
         revision=revision,
-        issued_at=datetime.now(UTC).replace(microsecond=0),
         validity=timedelta(days=valid_days),
         regions=regions,
         only=only,
@@ -121,13 +117,14 @@ def compile_(  # noqa: PLR0917 - one parameter an option
         tolerance_ppb=tolerance_ppb,
         deterministic=deterministic,
     )
-    graph, source = _graph(model, store_beside(output, store))
-    if graph_file is not None:
-        files.write(graph_file, canonical.canonicalize(graph.to_json()))
-    compiled = compile_plan(graph, source, usable, system, options)
+    weights = Store(store_beside(output, store))
+    with about(model):
+        compiled = compile_model(model, known, store=weights, options=options, system=system)
     for phase in compiled.phases:
         note(f"{phase.name}: {phase.outcome} ({phase.seconds * 1000:.1f} ms)")
-    files.write(output, canonical.canonicalize(compiled.plan.to_json()))
+    if graph_file is not None:
+        files.write(graph_file, canonical.canonicalize(compiled.graph.to_json()))
+    files.write(output, plan_bytes(compiled.plan))
     return _outcome(output, compiled)
 
 
@@ -146,30 +143,6 @@ def _outcome(output: Path, compiled: Compiled) -> Outcome:
             ],
         },
     )
-
-
-def _graph(model: Path, store: Path) -> tuple[Graph, Source]:
-    from cep.graph import graph_digest
-    from cep.store import Store
-    from cep.v1.graph import Graph
-    from cep.v1.plan import Source
-
-    if model.suffix == ".json":
-        graph = read_document(model, Graph)
-        return graph, Source(graph_digest=graph_digest(graph))
-    from cep.capture.archive import load
-    from cep.capture.exported import capture
-
-    began = time.perf_counter()
-    with about(model):
-        program = load(model)
-        captured = capture(program)
-    Store(store).add(captured.weights)
-    note(
-        f"capture: {captured.nodes_before} nodes of {captured.tool} became "
-        f"{len(captured.graph.ops)} operations of CEP-Core ({time.perf_counter() - began:.1f} s)"
-    )
-    return captured.graph, captured.source(graph_digest(captured.graph))
 
 
 def _sizes(pairs: tuple[str, ...]) -> dict[str, int]:

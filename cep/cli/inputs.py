@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from acp.cli import files
-from acp.cli.inputs import Input, expand, open_input
+from acp.cli.inputs import expand, open_input
 from acp.cli.options import FILE
 from acp.cli.output import FileRefusedError, about
 from acp.diagnostics import Diagnostic, Refused, Severity
-from acp.v1.capability import CapabilityDescriptor
-from acp.v1.measurement import MeasurementRecord
-from acp.v1.system import SystemDescriptor
 
 if TYPE_CHECKING:
     from acp.message import Message
@@ -46,40 +42,14 @@ store_option = click.option(
 plan_argument = click.argument("plan_file", metavar="PLAN", type=FILE)
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
-    """Documents about devices, read without checking signatures: good for planning only.
-
-    Attributes:
-        descriptors: Capability descriptors.
-        records: Measurement records.
-    """
-
-    descriptors: tuple[CapabilityDescriptor, ...]
-    records: tuple[MeasurementRecord, ...]
-
-
-def described(paths: Sequence[Path]) -> Described:
-    """Read the documents about devices in some folders; what is something else is passed over.
-
-    Raises:
-        FileRefusedError: A folder cannot be read or has no documents (ENV-F1), or one of these
-            documents is malformed.
-    """
-    found = [(document, opened) for opened in _opened(paths) for document in _document(opened)]
-    return Described(
-        descriptors=tuple(d for d, _ in found if isinstance(d, CapabilityDescriptor)),
-        records=tuple(d for d, _ in found if isinstance(d, MeasurementRecord)),
-    )
-
-
 def envelopes(paths: Sequence[Path]) -> tuple[bytes, ...]:
     """Return the bytes of all envelopes in some folders, unchecked.
 
     Raises:
         FileRefusedError: A folder or file cannot be read (ENV-F1), or no envelope is there.
     """
-    found = [files.read(Path(i.file)) for i in _opened(paths) if i.envelope is not None]
+    opened = [open_input(path) for path in expand(tuple(paths))]
+    found = [files.read(Path(i.file)) for i in opened if i.envelope is not None]
     if not found:
         raise FileRefusedError(
             str(paths[0]),
@@ -134,19 +104,3 @@ def summary(plan: Plan) -> str:
         f"{len(plan.ops)} operations in {regions} regions on {', '.join(slots)}; "
         f"{len(plan.steps)} steps, {sum(a.bytes for a in plan.arenas)} bytes of arenas"
     )
-
-
-def _opened(paths: Sequence[Path]) -> Iterator[Input]:
-    for path in expand(tuple(paths)):
-        yield open_input(path)
-
-
-def _document(opened: Input) -> Iterator[Message]:
-    """Yield the document of an input, if it is about devices."""
-    try:
-        kind = opened.kind
-    except Refused:
-        return
-    if kind in (CapabilityDescriptor, MeasurementRecord, SystemDescriptor):
-        with about(opened.file):
-            yield opened.document()

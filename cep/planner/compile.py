@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from acp.canonical import digest
@@ -47,8 +47,8 @@ class Options:
     """
 
     issuer: str
-    uri: str
-    issued_at: datetime
+    uri: str = "urn:cep:plan:unnamed"
+    issued_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     revision: int = 1
     validity: timedelta = timedelta(days=30)
     regions: Regions = "auto"
@@ -79,11 +79,13 @@ class Compiled:
 
     Attributes:
         plan: The plan, unsigned.
+        graph: The graph that it carries out.
         stretches: The placement behind it.
         phases: What was done, in order.
     """
 
     plan: Plan
+    graph: Graph
     stretches: tuple[Stretch, ...]
     phases: tuple[Phase, ...]
 
@@ -158,7 +160,7 @@ def compile_plan(
         ),
         provenance=(digest(system.to_json()),),
     )
-    return Compiled(plan, stretches, tuple(phases))
+    return Compiled(plan, graph, stretches, tuple(phases))
 
 
 def _usable(devices: Sequence[Device], only: Sequence[str]) -> tuple[Device, ...]:

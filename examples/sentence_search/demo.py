@@ -86,7 +86,7 @@ def plan() -> None:
         call(
             "cep", "compile", model, "--system", OUT / "devices" / "system.json",
             "--descriptors", OUT / "devices", "-o", OUT / f"{name}.json", "--regions", regions,
-            "--size", "s0=8", "--size", "s1=64", "--issuer", "planner.example", *extra,
+            "--size", "s0=32", "--size", "s1=64", "--issuer", "planner.example", *extra,
         )  # fmt: skip
         call("cep", "verify", OUT / f"{name}.json", "--unsigned", *known)
         key = ["--key", OUT / "planner.pem"]
