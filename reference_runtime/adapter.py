@@ -7,7 +7,7 @@ The life of a step::
     executable = adapter.prepare(region, device=unit, # compiled once, for all admissible sizes
                                  artifact=None, constants=weights, numeric=numeric)
     arena = adapter.alloc(unit, nbytes, 64, "ddr5")   # memory that steps read and write
-    thunk = executable.bind(inputs, outputs)          # once for each concrete shape
+    thunk = executable.bind(inputs, outputs, sizes)   # once for each set of sizes
     queue = adapter.queue(unit, QueueKind.COMPUTE)
     queue.submit(thunk)                               # per run: nothing but the stack's own call
     queue.sync(timeout_s=5.0)
@@ -185,14 +185,16 @@ class Arena(Protocol):
 class Executable(Protocol):
     """A compiled region."""
 
-    def bind(self, inputs: Sequence[View], outputs: Sequence[View]) -> Thunk:
+    def bind(
+        self, inputs: Sequence[View], outputs: Sequence[View], sizes: Mapping[str, int]
+    ) -> Thunk:
         """Return the work of one run of the region on these buffers.
 
         Args:
-            inputs: One view for each of the region's inputs, in their order. Their shapes say the
-                sizes of the symbols.
+            inputs: One view for each of the region's inputs, in their order.
             outputs: One view for each of the region's outputs, in their order. No output overlaps
                 an input or another output.
+            sizes: Size of each of the region's symbols.
 
         Raises:
             UnsupportedError: Number, dtype or shape of the views do not fit the region (RUN-A3).

@@ -321,7 +321,9 @@ class Binder:
             )
             for buffer in plan.buffers
         ]
-        thunks = tuple(self._thunk(index, step, views) for index, step in enumerate(plan.steps))
+        thunks = tuple(
+            self._thunk(index, step, views, sizes) for index, step in enumerate(plan.steps)
+        )
         return BoundShapes(
             sizes,
             tuple(tuple(views[i] for i in port.buffers) for port in self.inputs),
@@ -329,7 +331,9 @@ class Binder:
             thunks,
         )
 
-    def _thunk(self, index: int, step: Step, views: Sequence[View]) -> Thunk:
+    def _thunk(
+        self, index: int, step: Step, views: Sequence[View], sizes: Mapping[str, int]
+    ) -> Thunk:
         queue = self._queues[step.queue]
         reads = [views[i] for i in step.reads]
         writes = [views[i] for i in step.writes]
@@ -337,7 +341,7 @@ class Binder:
             if queue.synchronous:
                 return partial(np.copyto, writes[0], reads[0])
             return partial(_copy, queue, reads[0], writes[0])
-        work = self._executables[index].bind(reads, writes)
+        work = self._executables[index].bind(reads, writes, sizes)
         if not queue.synchronous:
             work = partial(_submit, queue, work)
         if self._plan.safety is not None and self._plan.safety.nan_guard:

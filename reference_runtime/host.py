@@ -228,47 +228,35 @@ class HostAdapter:
         return HostQueue(f"{self.name} {device} {kind}")
 
 
-def sizes_of(region: Region, inputs: Sequence[View], outputs: Sequence[View]) -> dict[str, int]:
-    """Return the sizes of the symbols that the shapes of the views say.
+def check_views(
+    region: Region, inputs: Sequence[View], outputs: Sequence[View], sizes: Mapping[str, int]
+) -> None:
+    """Check that views are what `Executable.bind` may expect.
 
     Raises:
-        UnsupportedError: Number, dtypes or shapes of the views do not fit the region, or a symbol
-            is on no axis by itself (RUN-A3).
+        UnsupportedError: Number, dtypes or shapes of the views do not fit the region at these sizes
+            of its symbols (RUN-A3).
     """
-    names, views = (*region.inputs, *region.outputs), (*inputs, *outputs)
     if len(inputs) != len(region.inputs) or len(outputs) != len(region.outputs):
         raise UnsupportedError.because(
             "RUN-A3",
             f"{len(inputs)} inputs and {len(outputs)} outputs for a region "
             f"with {len(region.inputs)} and {len(region.outputs)}",
         )
-    sizes: dict[str, int] = {}
+    names, views = (*region.inputs, *region.outputs), (*inputs, *outputs)
     for name, view in zip(names, views, strict=True):
-        _check_kind(name, region.types[name], view)
-        for dim, size in zip(region.types[name].shape, view.shape, strict=True):
-            if len(dim.terms) == 1 and len(dim.symbols) == 1:
-                ((monomial, factor),) = dim.terms
-                if monomial[0][1] == 1 and size % factor == 0:
-                    sizes.setdefault(monomial[0][0], size // factor)
-    for name, view in zip(names, views, strict=True):
-        shape = region.types[name].shape
-        hidden = {s for dim in shape for s in dim.symbols} - set(sizes)
-        if hidden:
-            raise UnsupportedError.because(
-                "RUN-A3", f"no axis says the size of {', '.join(sorted(hidden))}"
-            )
-        expected = tuple(dim.evaluate(sizes) for dim in shape)
+        kind = region.types[name]
+        _check_kind(name, kind, view)
+        expected = tuple(dim.evaluate(sizes) for dim in kind.shape)
         if view.shape != expected:
             raise UnsupportedError.because(
-                "RUN-A3", f"{name} is {list(view.shape)}; with {sizes} it must be {list(expected)}"
+                "RUN-A3",
+                f"{name} is {list(view.shape)}; with {dict(sizes)} it must be {list(expected)}",
             )
-    return sizes
 
 
 def _check_kind(name: str, kind: TensorType, view: View) -> None:
     if kind.dtype not in DTYPES or view.dtype != DTYPES[kind.dtype]:
         raise UnsupportedError.because("RUN-A3", f"{name} is {view.dtype}; it must be {kind.dtype}")
-    if view.ndim != kind.rank or not view.flags.c_contiguous:
-        raise UnsupportedError.because(
-            "RUN-A3", f"{name} must be a dense row-major view of rank {kind.rank}"
-        )
+    if not view.flags.c_contiguous:
+        raise UnsupportedError.because("RUN-A3", f"{name} must be a dense row-major view")

@@ -23,7 +23,8 @@ Interval: TypeAlias = tuple[float, float]
 
 INT32: Final[Interval] = (-(2**31), 2**31 - 1)
 _BIT: Final[Interval] = (0, 1)
-_ANY: Final[Interval] = (float("-inf"), float("inf"))
+_INFINITE: Final = float("inf")
+_ANY: Final[Interval] = (-_INFINITE, _INFINITE)
 
 
 def reasons(region: Region) -> Iterator[str]:
@@ -61,8 +62,8 @@ def _interval(node: Node, region: Region, known: Mapping[str, Interval]) -> Inte
         ((low, high),) = given
         return (0, max(-low, high))
     if name in ("relu", "clamp"):
-        limits = [float(v) for v in node.attributes.values() if isinstance(v, int | float)]
-        return _hull([*given[0], *limits, 0.0])
+        limits = (0.0, _INFINITE) if name == "relu" else _limits(node)
+        return _hull([min(max(bound, limits[0]), limits[1]) for bound in given[0]])
     return _hull([bound for interval in given for bound in interval]) if given else _ANY
 
 
@@ -73,6 +74,10 @@ def _arithmetic(name: str, node: Node, given: list[Interval]) -> Interval:
         return _hull([a * b for a, b in product(left, right) if a and b] or [0.0])
     alpha = _number(node, "alpha", 1.0) * (-1 if name == "sub" else 1)
     return _hull([a + alpha * b for a, b in product(left, right)])
+
+
+def _limits(node: Node) -> Interval:
+    return (_number(node, "min", -_INFINITE), _number(node, "max", _INFINITE))
 
 
 def _operand(value: str, region: Region, known: Mapping[str, Interval]) -> Interval:

@@ -21,7 +21,7 @@ from reference_runtime.adapter import (
 from reference_runtime.adapters import exported
 from reference_runtime.adapters.coverage import Coverage
 from reference_runtime.adapters.torch_module import torch_library
-from reference_runtime.host import HostAdapter, sizes_of
+from reference_runtime.host import HostAdapter, check_views
 from reference_runtime.probe.system import host_device, processor
 
 if TYPE_CHECKING:
@@ -120,9 +120,11 @@ class OnnxRuntimeExecutable:
     program: exported.Program
     session: Any
 
-    def bind(self, inputs: Sequence[View], outputs: Sequence[View]) -> Thunk:
+    def bind(
+        self, inputs: Sequence[View], outputs: Sequence[View], sizes: Mapping[str, int]
+    ) -> Thunk:
         """Return the run of the session on these buffers; see `Executable.bind`."""
-        sizes = sizes_of(self.region, inputs, outputs)
+        check_views(self.region, inputs, outputs, sizes)
         shaped = self.program.shaped(inputs, sizes)
         binding = self.session.io_binding()
         taken = {i.name for i in self.session.get_inputs()}

@@ -20,7 +20,7 @@ from reference_runtime.adapter import (
 )
 from reference_runtime.adapters.coverage import Coverage
 from reference_runtime.adapters.torch_module import RegionGraph, graph_of, tensor, torch_library
-from reference_runtime.host import DTYPES, HostAdapter, sizes_of
+from reference_runtime.host import DTYPES, HostAdapter, check_views
 from reference_runtime.probe.system import host_device
 
 if TYPE_CHECKING:
@@ -85,9 +85,11 @@ class TorchExecutable:
     graph: RegionGraph
     constants: tuple[Any, ...]
 
-    def bind(self, inputs: Sequence[View], outputs: Sequence[View]) -> Thunk:
+    def bind(
+        self, inputs: Sequence[View], outputs: Sequence[View], sizes: Mapping[str, int]
+    ) -> Thunk:
         """Return the call of the function on these buffers; see `Executable.bind`."""
-        sizes = sizes_of(self.region, inputs, outputs)
+        check_views(self.region, inputs, outputs, sizes)
         made = [tensor(view) for view in outputs]
         arguments = (
             *map(tensor, inputs),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from acp.cli import files
-from acp.cli.output import Command, FileRefusedError, Finding, Outcome, note
+from acp.cli.output import Command, FileRefusedError, Finding, Outcome, note, progress
 from acp.diagnostics import Diagnostic, Refused, Severity
 
 if TYPE_CHECKING:
@@ -164,13 +164,14 @@ def _probe(name: str, adapter: Adapter, header: Header, effort: Effort) -> list[
     """Return the documents about every device that an adapter drives."""
     from reference_runtime.probe.documents import probed
     from reference_runtime.probe.micro import measure
+    from reference_runtime.probe.workloads import workloads
 
     devices = adapter.describe()
     made = []
     for number, device in enumerate(devices):
         label = name if len(devices) == 1 else f"{name}-{number}"
         note(f"{label}: {device.subject.model}, {device.unit_id}")
-        measured = measure(adapter, device, effort)
+        measured = measure(adapter, device, effort, progress(workloads(), "operations"))
         for reason in measured.skipped:
             note(f"{label}: not measured: {reason}")
         made.append(probed(label, device, measured, header))

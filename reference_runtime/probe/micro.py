@@ -8,7 +8,7 @@ is subtracted and no call is left out.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -91,8 +91,7 @@ def measure(
     adapter: Adapter,
     device: DescribedDevice,
     effort: Effort = FULL,
-    *,
-    progress: Callable[[str], None] = lambda _: None,
+    work: Iterable[Workload] | None = None,
 ) -> Measured:
     """Measure a device.
 
@@ -100,7 +99,7 @@ def measure(
         adapter: Drives it.
         device: The device, as the adapter describes it.
         effort: How long to measure.
-        progress: Is told the name of each workload before it begins.
+        work: What to measure; all of `workloads` if not given.
 
     Raises:
         DeviceLostError: The device is gone or has too little memory (RUN-X2).
@@ -109,8 +108,7 @@ def measure(
     """
     points: list[MeasurementPoint] = []
     skipped: list[str] = []
-    for workload in workloads():
-        progress(workload.op)
+    for workload in workloads() if work is None else work:
         try:
             points += _points(adapter, device, workload, effort)
         except UnsupportedError as error:
@@ -136,7 +134,7 @@ def _points(
 
     def times(sizes: Mapping[str, int]) -> list[int]:
         views = _Views(adapter, device, workload, sizes)
-        return _times(executable.bind(views.inputs, views.outputs), effort)
+        return _times(executable.bind(views.inputs, views.outputs, sizes), effort)
 
     for sizes in workload.sizes:
         taken = times(sizes)

@@ -149,5 +149,5 @@ def run(
     for seed, (name, view) in enumerate(zip(region.inputs, inputs, strict=True)):
         view[...] = (given or {}).get(name, draw(region.types[name], sizes, seed))
     outputs = place(region, region.outputs, sizes)
-    executable.bind(inputs, outputs)()
+    executable.bind(inputs, outputs, sizes)()
     return outputs

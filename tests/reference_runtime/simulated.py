@@ -19,7 +19,7 @@ from acp.v1.capability import (
     Subject,
 )
 from reference_runtime.adapter import DescribedDevice, NumericError, Support, UnsupportedError
-from reference_runtime.host import HostAdapter, sizes_of
+from reference_runtime.host import HostAdapter, check_views
 
 MEANING = {
     "cep-core/1:mm": np.matmul,
@@ -34,9 +34,9 @@ class Executable:
     def __init__(self, adapter, region, constants):
         self.adapter, self.region, self.constants = adapter, region, constants
 
-    def bind(self, inputs, outputs):
+    def bind(self, inputs, outputs, sizes):
         region = self.region
-        sizes = sizes_of(region, inputs, outputs)
+        check_views(region, inputs, outputs, sizes)
         values = {**self.constants, **dict(zip(region.inputs, inputs, strict=True))}
         values |= dict(zip(region.outputs, outputs, strict=True))
         for node in region.nodes:
