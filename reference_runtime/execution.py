@@ -240,7 +240,8 @@ class _Job:
         epochs: By queue, the number of its steps that have ended.
         begins: When each step began.
         ends: When each step ended; 0 until then.
-        changed: Guards the two attributes below, and tells of awaited epochs.
+        awaited: Number of workers that are not through.
+        changed: Guards `epochs` and `stopping`, and tells of awaited epochs.
         stopping: No step begins any more.
         reports: What each worker has to say when it is through: nothing, or why not.
     """
@@ -249,6 +250,7 @@ class _Job:
     epochs: list[int]
     begins: list[int]
     ends: list[int]
+    awaited: int
     changed: threading.Condition = field(default_factory=threading.Condition)
     stopping: bool = False
     reports: SimpleQueue[tuple[int, BaseException] | None] = field(default_factory=SimpleQueue)
@@ -287,6 +289,7 @@ class Workers:
         self._schedule = schedule
         self._limits = limits_ns
         self._hanging: int | None = None
+        self._abandoned: _Job | None = None
         self._inboxes: list[SimpleQueue[_Job | None]] = [SimpleQueue() for _ in schedule.lines]
         self._threads = [
             threading.Thread(
@@ -308,14 +311,19 @@ class Workers:
             raise StepHangsError(self._hanging)
         if not self._dismiss.alive:
             raise RuntimeError("the executor is closed")
+        if self._abandoned is not None:
+            # A step of an interrupted run may still be writing to the memory of this one.
+            self._collect(self._abandoned)
+            self._abandoned = None
         count = len(thunks)
-        job = _Job(thunks, [0] * len(self._inboxes), [0] * count, [0] * count)
+        job = _Job(thunks, [0] * len(self._inboxes), [0] * count, [0] * count, len(self._inboxes))
         for inbox in self._inboxes:
             inbox.put(job)
         try:
             failures = self._collect(job)
         except BaseException:
             job.stop()
+            self._abandoned = job
             raise
         if failures:
             step, error = min(failures, key=lambda failure: failure[0])
@@ -342,14 +350,13 @@ class Workers:
         """
         look_s = self._look_s()
         failures = []
-        awaited = len(self._inboxes)
-        while awaited:
+        while job.awaited:
             try:
                 report = job.reports.get(timeout=look_s)
             except Empty:
                 self._watch(job)
                 continue
-            awaited -= 1
+            job.awaited -= 1
             if report is not None:
                 failures.append(report)
         return failures

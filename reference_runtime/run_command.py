@@ -138,8 +138,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         runs: list[Mapping[str, Any]] = []
         for number in progress(range(len(given) * repeat), "runs"):
             which = number % len(given)
-            with about(input_files[which]):
-                outputs = bound.run(given[which])
+            with about(plan):
+                outputs = _run(bound, given[which], input_files[which])
             if number < len(given):
                 runs.append(outputs)
         warnings = [Finding(found, str(plan)) for found in bound.admitted.diagnostics]
@@ -163,6 +163,16 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
             ],
         }
     return Outcome(text=_text(data), data=data, findings=warnings)
+
+
+def _run(bound: BoundPlan, given: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """Run once; a refusal of the inputs is about their file, any other about the plan."""
+    from reference_runtime.binding import InputError
+
+    try:
+        return bound.run(given)
+    except InputError as refusal:
+        raise FileRefusedError(str(file), *refusal.diagnostics) from refusal
 
 
 def _default_policy(beside: Path) -> Path:

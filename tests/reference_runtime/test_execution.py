@@ -4,7 +4,6 @@ import gc
 import threading
 import time
 from functools import partial
-from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -197,8 +196,53 @@ def test_dropping_an_executor_ends_its_workers():
     assert threads() == before
 
 
-def test_an_interrupt_stops_the_run():
+def test_an_interrupted_run_has_ended_before_the_next_one_begins(monkeypatch):
+    log = []
+    began, gate = threading.Event(), threading.Event()
+
+    def slow():
+        began.set()
+        gate.wait(10)
+        log.append("old")
+
+    def interrupted(_job):
+        began.wait(10)
+        raise KeyboardInterrupt
+
     with workers(APART) as running:
-        running._collect = Mock(side_effect=KeyboardInterrupt)
-        with pytest.raises(KeyboardInterrupt):
-            running.run([nothing, nothing])
+        with monkeypatch.context() as patch:
+            patch.setattr(running, "_collect", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                running.run([slow, nothing])
+        threading.Timer(0.05, gate.set).start()
+        running.run([nothing, lambda: log.append("new")])
+    assert log == ["old", "new"]
+
+
+@given(st.data())
+def test_values_are_right_under_any_delay(data):
+    """Each step hashes what the steps it must follow have left; any other order shows."""
+    count = data.draw(st.integers(2, 8))
+    queue_of = data.draw(st.lists(st.integers(0, 2), min_size=count, max_size=count))
+    delays = data.draw(st.lists(st.sampled_from([0, 0, 2e-4]), min_size=count, max_size=count))
+    sources = [
+        data.draw(st.lists(st.integers(0, step - 1), max_size=2)) if step else []
+        for step in range(count)
+    ]
+    waits = [
+        [(queue_of[s], queue_of[: s + 1].count(queue_of[s])) for s in needed] for needed in sources
+    ]
+    state = [None] * count
+
+    def work(step):
+        time.sleep(delays[step])
+        state[step] = hash((step, *(state[source] for source in sources[step])))
+
+    thunks = [partial(work, step) for step in range(count)]
+    for thunk in thunks:
+        thunk()
+    expected = list(state)
+    state[:] = [None] * count
+    with workers(Schedule.of(queues=3, queue_of=queue_of, waits=waits)) as running:
+        running.run(thunks)
+    assert state == expected

@@ -191,7 +191,14 @@ def test_a_failing_step(tmp_path, monkeypatch):
     place = installed(Place(tmp_path, right=Failing("right", at=1)), monkeypatch)
     answer = json.loads(place().stdout)
     assert [d["code"] for d in answer["diagnostics"]] == ["RUN-X1"]
+    assert answer["diagnostics"][0]["file"] == "plan.cep"
     assert not (tmp_path / "r.json").exists()
+
+
+def test_a_refused_input_names_its_file(place):
+    np.savez(place.folder / "z.npz", x=X[:, :3])
+    answer = json.loads(place(inputs=("x.npz", "z.npz")).stdout)
+    assert [d["file"] for d in answer["diagnostics"]] == ["z.npz"]
 
 
 def test_missing_device(tmp_path, monkeypatch):
