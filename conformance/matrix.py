@@ -2,7 +2,7 @@
 
 ``python -m conformance.matrix`` prints the matrix and fails on a gap: a rule without a sentence,
 without code, or without an accepting and a refusing vector. Codes of tools, which docs/errors.md
-lists and the specification does not, need none of these.
+or an annex lists in a table, need none of these.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def _sentences(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _reports(root: Path) -> Iterator[tuple[str, str]]:
-    tools = set(_TOOL.findall((root / "docs" / "errors.md").read_text("utf-8")))
+    listed = [root / "docs" / "errors.md", *(root / "spec").glob("*.md")]
+    tools = {rule for path in listed for rule in _TOOL.findall(path.read_text("utf-8"))}
     tools -= {rule for _, rule in _sentences(root)}
     for package in _PACKAGES:
         for path in sorted((root / package).rglob("*.py")):

@@ -10,7 +10,7 @@ from types import EllipsisType
 from typing import Any, Final, TypeAlias
 
 from acp.canonical import canonicalize, digest
-from conformance.phases import phase_of
+from conformance.phases import PHASES, phase_of
 
 Json: TypeAlias = dict[str, Any]
 
@@ -136,7 +136,6 @@ class Book:
         why: str,
         *,
         also: str = "",
-        phase: str | None = None,
         requires: str = "",
         **changes: Any,
     ) -> Vector:
@@ -149,13 +148,14 @@ class Book:
             mutation: The one difference, in words.
             why: What goes wrong where an implementation accepts it.
             also: Rules that may be reported besides.
-            phase: Where it is not that of the first code.
             requires: Rules that the case is about, if not the first code.
             changes: The one difference: members of the question.
         """
         expect: Json = {
             "outcome": "rejected",
-            "phase": phase or phase_of(codes.split()[:1]),
+            "phases": sorted(
+                {phase_of([code]) for code in f"{codes} {also}".split()}, key=PHASES.index
+            ),
             "codes": codes.split(),
         }
         if also:

@@ -122,9 +122,10 @@ class Deck:
     Attributes:
         plan: The plan, but for the digests of devices and graph, which follow from the rest.
         devices: Descriptors by slot.
-        signers: Who signs the descriptor of a slot, where it is not the vendor.
+        signers: Who signs the descriptor of a slot or the `system`, where it is not the vendor.
         withheld: Slots whose descriptor does not come with the plan.
         linked: A system descriptor comes with the plan.
+        links: Edits of the system descriptor.
         context: Further members of the question.
     """
 
@@ -133,6 +134,7 @@ class Deck:
     signers: Mapping[str, str] = field(default_factory=dict)
     withheld: frozenset[str] = frozenset()
     linked: bool = False
+    links: tuple[Edit, ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
 
     def edited(self, *edits: Edit) -> Deck:
@@ -142,6 +144,10 @@ class Deck:
     def device(self, slot: str, *edits: Edit) -> Deck:
         """Return the deck with edits of a descriptor; the plan's digest of it follows."""
         return replace(self, devices={**self.devices, slot: edited(self.devices[slot], *edits)})
+
+    def system(self, *edits: Edit) -> Deck:
+        """Return the deck with edits of the system descriptor."""
+        return replace(self, links=edits)
 
     def document(self, graph: str | None = None) -> Json:
         """Return the plan with all digests filled in.
@@ -177,8 +183,9 @@ class Deck:
             if slot not in self.withheld
         ]
         if self.linked:
-            pair = system(*self.devices.values())
-            sealed.append(keys.sealed(text(pair), SYSTEM_DESCRIPTOR, "vendor"))
+            pair = edited(system(*self.devices.values()), *self.links)
+            signer = self.signers.get("system", "vendor")
+            sealed.append(keys.sealed(text(pair), SYSTEM_DESCRIPTOR, signer))
         return tuple(sealed)
 
 
