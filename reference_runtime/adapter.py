@@ -12,7 +12,7 @@ The life of a step::
     queue.submit(thunk)                               # per run: nothing but the stack's own call
     queue.sync(timeout_s=5.0)
 
-Invariants that every adapter keeps, and that ``acp-conformance adapter`` checks:
+Invariants that every adapter keeps:
 
 * Views are memory of an arena. `bind` accepts any dense row-major view of the right dtype and
   shape; it neither reads nor writes the elements. A thunk reads its inputs when it is called, never

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +38,13 @@ class Coverage:
     narrowed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     ranks: Mapping[str, int] = field(default_factory=dict)
     first_result_only: frozenset[str] = frozenset()
+
+    @classmethod
+    def only(cls, dtypes: Iterable[str], operations: Iterable[str]) -> Coverage:
+        """Return the coverage of a stack that runs the named operations and no others."""
+        names = set(operations)
+        others = {o.name: frozenset[str]() for o in OPERATIONS.values() if o.name not in names}
+        return cls(frozenset(dtypes), others)
 
     def allowed(self, operation: Operation) -> frozenset[str]:
         """Return the dtypes that the stack takes and makes in `operation`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,14 @@ OWN: Final = "acp-cep"
 _SCALES: Final = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
+def _domain(_: click.Context, __: click.Parameter, value: str) -> str:
+    from acp.v1.formats import DOMAIN_PATTERN, HINTS
+
+    if re.search(DOMAIN_PATTERN, value) is None:
+        raise click.BadParameter(f"{value!r} is not {HINTS[DOMAIN_PATTERN]}")
+    return value
+
+
 @click.command(
     cls=Command,
     example=(
@@ -46,6 +55,7 @@ _SCALES: Final = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
     default="example.local",
     show_default=True,
     metavar="DOMAIN",
+    callback=_domain,
     help="DNS name of who publishes the documents.",
 )
 @click.option(
