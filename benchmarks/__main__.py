@@ -1,4 +1,8 @@
-"""Run the benchmarks and write their results: ``python -m benchmarks [NAME...]``."""
+"""Run the benchmarks and write their results: ``python -m benchmarks [--quick] [NAME...]``.
+
+With ``--quick`` every benchmark takes a few rounds only, and its results say so: enough to see that
+everything works, too few to be quoted.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +23,20 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from benchmarks.workbench import ROOT, Workbench, machine, told
 
-    unknown = set(sys.argv[1:]) - set(NAMES)
+    names = [word for word in sys.argv[1:] if word != "--quick"]
+    quick = len(names) < len(sys.argv[1:])
+    unknown = set(names) - set(NAMES)
     if unknown:
         raise SystemExit(f"no benchmark is called {sorted(unknown)}; there are {', '.join(NAMES)}")
-    with told("setting up: keys, probe, model"):
-        bench = Workbench.at(ROOT / "out" / "bench")
-    for name in sys.argv[1:] or NAMES:
+    bench = Workbench(ROOT / "out" / "bench", quick=quick)
+    for name in names or NAMES:
         with told(name):
             result = importlib.import_module(f"benchmarks.{name}").measure(bench)
         RESULTS.mkdir(exist_ok=True)
         record = {
             "benchmark": name,
             "measured_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "quick": quick,
             "machine": machine(),
             **result,
         }

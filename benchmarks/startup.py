@@ -10,7 +10,7 @@ from benchmarks.workbench import BIN, ROOT, Workbench, interleaved, summary
 ROUNDS = 20
 
 
-def measure(_: Workbench) -> dict[str, object]:
+def measure(bench: Workbench) -> dict[str, object]:
     """Return times of whole processes."""
     example = ROOT / "examples" / "documents" / "capability-descriptor.json"
     lines = {
@@ -23,7 +23,7 @@ def measure(_: Workbench) -> dict[str, object]:
         name: lambda line=line: subprocess.run(line, check=True, capture_output=True)
         for name, line in lines.items()
     }
-    times = interleaved(calls, rounds=ROUNDS, warm=2)
+    times = interleaved(calls, rounds=bench.rounds(ROUNDS), warm=2)
     found = {name: summary(taken) for name, taken in times.items()}
     base = found["python with click"]["p50_ns"]
     return {

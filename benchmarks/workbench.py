@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -28,16 +31,22 @@ class Workbench:
 
     Attributes:
         folder: Where everything is.
+        quick: Take a few rounds only.
     """
 
     folder: Path
+    quick: bool = False
 
-    @classmethod
-    def at(cls, folder: Path) -> Workbench:
-        """Set up a workbench, or take the one that is there."""
-        bench = cls(folder)
-        if (folder / "model.pt2").exists():
-            return bench
+    def rounds(self, wanted: int) -> int:
+        """Return how often to measure something that should be measured `wanted` times."""
+        return min(wanted, max(3, wanted // 10)) if self.quick else wanted
+
+    def set_up(self) -> None:
+        """Probe the devices and export the model; a quick run takes what an earlier one left."""
+        folder = self.folder
+        if self.quick and (folder / "model.pt2").exists():
+            return
+        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         run("acp", "keygen", "-o", folder / "key.pem")
         types = [word for kind in KINDS for word in ("--type", kind)]
@@ -51,7 +60,6 @@ class Workbench:
             signed = folder / "descriptors" / f"{file.stem}.dsse.json"
             run("acp", "sign", file, "--key", folder / "key.pem", "-o", signed)
         run("python", EXAMPLE / "encoder.py", folder / "model.pt2")
-        return bench
 
     def plan(self, name: str, *options: str) -> Path:
         """Compile and sign a plan of the model; return its file."""
@@ -87,16 +95,21 @@ def run(*words: str | Path) -> None:
 
 
 def interleaved(
-    calls: Mapping[str, Callable[[], object]], *, rounds: int, warm: int = 5
+    calls: Mapping[str, Callable[[], object]],
+    *,
+    rounds: int,
+    warm: int = 5,
+    ordered: bool = False,
 ) -> dict[str, list[int]]:
     """Return the times of each call in nanoseconds, taken in turns so that all see one machine.
 
-    The order alternates from round to round, so that no call always follows the same one.
+    The order alternates from round to round, so that no call always follows the same one; unless it
+    is `ordered`, because one call needs what another one did.
     """
     times: dict[str, list[int]] = {name: [] for name in calls}
     for number in range(rounds + warm):
         turn = list(calls.items())
-        for name, call in turn if number % 2 else reversed(turn):
+        for name, call in turn if number % 2 or ordered else reversed(turn):
             began = time.perf_counter_ns()
             call()
             if number >= warm:
@@ -104,9 +117,19 @@ def interleaved(
     return times
 
 
-def summary(times: list[int]) -> dict[str, int]:
+def paired_ratio(times: Sequence[int], base: Sequence[int]) -> float:
+    """Return the median over the rounds of how many times as long as the base it took."""
+    return statistics.median(t / b for t, b in zip(times, base, strict=True))
+
+
+def paired_difference(times: Sequence[int], base: Sequence[int]) -> float:
+    """Return the median over the rounds of how much longer than the base it took."""
+    return statistics.median(t - b for t, b in zip(times, base, strict=True))
+
+
+def summary(times: Sequence[int]) -> dict[str, int]:
     """Return median, 5th and 95th percentile in nanoseconds."""
-    cuts = statistics.quantiles(times, n=20, method="inclusive")
+    cuts = statistics.quantiles(times, n=20, method="inclusive") if len(times) > 1 else times
     return {
         "p5_ns": round(cuts[0]),
         "p50_ns": round(statistics.median(times)),
@@ -143,7 +166,19 @@ def machine() -> dict[str, object]:
 @contextmanager
 def told(what: str) -> Iterator[None]:
     """Say what is measured, and how long it took."""
-    print(f"{what} …", end=" ", flush=True, file=sys.stderr)
+    print(f"{what} …", flush=True, file=sys.stderr)
     began = time.monotonic()
     yield
-    print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
+    print(f"{what}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the exporters' warnings and logs, which are about themselves, off the terminal."""
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
