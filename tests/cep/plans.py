@@ -1,0 +1,341 @@
+"""Two small plans with everything that the verifier asks for, as JSON values to be changed.
+
+`chain`: left runs ``h = mm(x, w)`` and copies h to right, which runs ``y = relu(h)``. The two have
+         separate memories and a link.
+`fork`:  left runs ``a = relu(x)``, right ``n = neg(x)`` and left ``y = a + n``, all in one memory.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import struct
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from acp.canonical import canonicalize
+from acp.diagnostics import Refused, Severity
+from acp.documents import digest
+from acp.dsse import CAPABILITY_DESCRIPTOR, PLAN, SYSTEM_DESCRIPTOR, sign
+from acp.keys import PrivateKey
+from acp.policy import Grant, TrustedKey, TrustPolicy
+from cep.graph import graph_digest
+from cep.opset import OPERATIONS, opset_digest
+from cep.v1.plan import Plan
+from cep.verify import verify
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+TERM = {"issued_at": "2026-11-01T00:00:00Z", "expires_at": "2027-01-01T00:00:00Z"}
+ISSUER = "example.com"
+KEY = PrivateKey.generate()
+STRANGER = PrivateKey.generate()
+POLICY = TrustPolicy(
+    spec="acp-trust/1",
+    keys=(TrustedKey.of(KEY.public),),
+    grants=(
+        Grant(
+            document_types=(CAPABILITY_DESCRIPTOR, SYSTEM_DESCRIPTOR, PLAN),
+            issuers=(ISSUER,),
+            keyids=(KEY.public.keyid,),
+        ),
+    ),
+)
+WEIGHTS = struct.pack("<16f", *range(16))
+
+
+def sha256(data):
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def safetensors(header, data):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data
+
+
+WEIGHTS_FILE = safetensors(
+    {"w": {"dtype": "F32", "shape": [4, 4], "data_offsets": [0, 64]}}, WEIGHTS
+)
+
+
+def descriptor(name, domain=None, **changes):
+    memory = {
+        "id": "ram",
+        "kind": "ddr5",
+        "role": "SHARED",
+        "instances": 1,
+        "capacity_bytes_per_instance": "1048576",
+        "combined_bytes_per_s": "10000000000",
+    }
+    return {
+        "spec": "acp/1",
+        "uri": f"https://example.com/{name}",
+        "revision": "1",
+        "issuer": ISSUER,
+        **TERM,
+        "subject": {
+            "scope": "UNIT",
+            "vendor": ISSUER,
+            "model": name,
+            "device_class": "cpu",
+            "unit_id": name,
+        },
+        "operating_point": {"name": "default"},
+        "engines": [
+            {
+                "id": "core",
+                "kind": "VECTOR",
+                "rates": [
+                    {"a": "f32", "b": "f32", "out": "f32", "sparsity": "dense",
+                     "peak_ops_per_s": "100000000000"}
+                ],
+            }
+        ],
+        "memories": [memory | ({"coherence_domain": domain} if domain else {})],
+        "ops": [{"op": op, "variants": [{"engine": "core"}]} for op in sorted(OPERATIONS)],
+        "provenance": [{"paths": [""], "basis": "ESTIMATED"}],
+        **changes,
+    }  # fmt: skip
+
+
+def system(descriptors, links):
+    return {
+        "spec": "acp/1",
+        "uri": "https://example.com/box",
+        "revision": "1",
+        "issuer": ISSUER,
+        **TERM,
+        "nodes": [{"id": name, "descriptor_digest": digest(d)} for name, d in descriptors.items()],
+        **({"links": links} if links else {}),
+    }
+
+
+def link(name, a, b, there="1000000000", back="1000000000"):
+    return {
+        "id": name,
+        "a": {"node": a},
+        "b": {"node": b},
+        "kind": "pcie5",
+        "a_to_b_bytes_per_s": there,
+        "b_to_a_bytes_per_s": back,
+    }
+
+
+def signed(value, kind, key=KEY):
+    return sign(canonicalize(value), kind, [key]).to_bytes()
+
+
+@dataclass
+class Case:
+    """A plan, its devices and what the caller of the verifier says.
+
+    Attributes:
+        plan: The plan as a JSON value.
+        descriptors: Descriptors by slot, as JSON values.
+        links: Links of the system.
+        sealed: The digests in the plan are made to fit before it is judged.
+    """
+
+    plan: dict
+    descriptors: dict
+    links: list = field(default_factory=list)
+    sealed: bool = True
+
+    def seal(self):
+        """Make the digests of devices and graph fit."""
+        for device in self.plan["devices"]:
+            if device["slot"] in self.descriptors and "descriptor_digest" in device:
+                device["descriptor_digest"] = digest(self.descriptors[device["slot"]])
+        with suppress(Refused):
+            self.plan["source"]["graph_digest"] = graph_digest(Plan.from_json(self.plan))
+
+    @property
+    def envelopes(self):
+        return [
+            *(signed(d, CAPABILITY_DESCRIPTOR) for d in self.descriptors.values()),
+            signed(system(self.descriptors, self.links), SYSTEM_DESCRIPTOR),
+        ]
+
+    def verify(self, **kwargs):
+        if self.sealed:
+            self.seal()
+        return verify(
+            canonicalize(self.plan),
+            **{
+                "descriptors": self.envelopes,
+                "policy": POLICY,
+                "now": NOW,
+                "unsigned": True,
+                **kwargs,
+            },
+        )
+
+
+def errors(report):
+    """The codes of all errors, sorted, each once."""
+    return sorted({d.code for d in report.diagnostics if d.severity is Severity.ERROR})
+
+
+def value(name, role, *shape, dtype="f32"):
+    return {"id": name, "dtype": dtype, "role": role} | ({"shape": list(shape)} if shape else {})
+
+
+def op(target, inputs, *outputs, **attributes):
+    made = {"target": f"cep-core/1:{target}", "outputs": list(outputs)}
+    if inputs:
+        made["inputs"] = list(inputs)
+    if attributes:
+        made["attributes"] = [
+            {"name": name, **member} for name, member in sorted(attributes.items())
+        ]
+    return made
+
+
+def buffer(name, arena, offset, size=128):
+    return {"value": name, "arena": arena, "offset": str(offset), "size": str(size)}
+
+
+def run(queue, ops, reads, writes, *waits):
+    return _step(queue, {"run": {"ops": ops}}, reads, writes, waits)
+
+
+def transfer(queue, read, write, *waits, over=None):
+    body = {"transfer": {"link": over} if over else {}}
+    return _step(queue, body, [read], [write], waits)
+
+
+def _step(queue, body, reads, writes, waits):
+    step = {"queue": queue, **body}
+    if reads:
+        step["reads"] = list(reads)
+    if writes:
+        step["writes"] = list(writes)
+    if waits:
+        step["waits"] = [{"queue": q, "epoch": e} for q, e in waits]
+    return step
+
+
+def plan(slots, **members):
+    return {
+        "spec": "cep/1",
+        "uri": "https://example.com/plans/small",
+        "revision": "2",
+        "issuer": ISSUER,
+        **TERM,
+        "source": {"graph_digest": "sha256:" + "0" * 64},
+        "opsets": [{"namespace": "cep-core", "version": 1, "schema_digest": opset_digest()}],
+        "symbols": [{"name": "b", "min": "1", "max": "8"}],
+        "inputs": [{"name": "x", "value": "x"}],
+        "outputs": [{"name": "y", "value": "y"}],
+        "devices": [{"slot": s, "descriptor_digest": "sha256:" + "0" * 64} for s in slots],
+        "arenas": [
+            {"id": s, "device": s, "memory": "ram", "bytes": "4096", "alignment_bytes": "64"}
+            for s in slots
+        ],
+        "queues": [{"id": s, "device": s, "kind": "COMPUTE"} for s in slots],
+        "constraints": {"numeric": "RELATIVE", "numeric_tolerance": "1000"},
+        **members,
+    }
+
+
+def chain():
+    members = plan(
+        ("left", "right"),
+        values=[
+            value("x", "IN", "b", "4"),
+            value("w", "CONST", "4", "4"),
+            value("h", "TEMP", "b", "4"),
+            value("y", "OUT", "b", "4"),
+        ],
+        constants=[
+            {
+                "value": "w",
+                "digest": sha256(WEIGHTS),
+                "store_digest": sha256(WEIGHTS_FILE),
+                "key": "w",
+            }
+        ],
+        ops=[op("mm", ["x", "w"], "h"), op("relu", ["h"], "y")],
+        buffers=[
+            buffer("x", "left", 0),
+            buffer("h", "left", 128),
+            buffer("h", "right", 0),
+            buffer("y", "right", 128),
+        ],
+        steps=[
+            run("left", [0], [0], [1]),
+            transfer("right", 1, 2, ("left", 1), over="bus"),
+            run("right", [1], [2], [3]),
+        ],
+    )
+    devices = {"left": descriptor("left"), "right": descriptor("right")}
+    return Case(members, devices, [link("bus", "left", "right")])
+
+
+def fork():
+    members = plan(
+        ("left", "right"),
+        values=[
+            value("x", "IN", "b", "4"),
+            value("a", "TEMP", "b", "4"),
+            value("n", "TEMP", "b", "4"),
+            value("y", "OUT", "b", "4"),
+        ],
+        ops=[
+            op("relu", ["x"], "a"),
+            op("neg", ["x"], "n"),
+            op("add.Tensor", ["a", "n"], "y", alpha={"integer": "1"}),
+        ],
+        buffers=[
+            buffer("x", "left", 0),
+            buffer("a", "left", 128),
+            buffer("n", "right", 0),
+            buffer("y", "left", 256),
+        ],
+        steps=[
+            run("left", [0], [0], [1]),
+            run("right", [1], [0], [2]),
+            run("left", [2], [1, 2], [3], ("right", 1)),
+        ],
+    )
+    return Case(members, {"left": descriptor("left", "host"), "right": descriptor("right", "host")})
+
+
+BASES = {"chain": chain, "fork": fork}
+
+
+def mutated(base, change):
+    """A base plan after `change` was applied to a deep copy of it."""
+    case = copy.deepcopy(BASES[base]())
+    change(case)
+    return case
+
+
+def at(path, new):
+    """A change that sets the member at a path of the plan such as ``steps/1/waits``.
+
+    `...` removes it; at the end of a list, it appends.
+    """
+    *tokens, last = [int(t) if t.isdecimal() else t for t in path.split("/")]
+
+    def change(case):
+        inner = case.plan
+        for token in tokens:
+            inner = inner[token]
+        if new is ...:
+            del inner[last]
+        elif isinstance(inner, list) and last == len(inner):
+            inner.append(new)
+        else:
+            inner[last] = new
+
+    return change
+
+
+def all_of(*changes):
+    def change(case):
+        for one in changes:
+            one(case)
+
+    return change
