@@ -287,10 +287,13 @@ def attribute_value(attribute: Attribute) -> AttributeValue:
 
 def _node(op: Op, index: int) -> Node:
     attributes: dict[str, AttributeValue] = {}
+    last = ""
     for position, attribute in enumerate(op.attributes):
         place = pointer("ops", index, "attributes", position)
-        if attribute.name in attributes:
-            raise GraphError.because("CEP-I3", f"attribute {attribute.name!r} twice", place)
+        if attributes and attribute.name <= last:
+            message = f"attribute {attribute.name!r} after {last!r}; they are sorted, each once"
+            raise GraphError.because("CEP-I3", message, place)
+        last = attribute.name
         try:
             attributes[attribute.name] = attribute_value(attribute)
         except ValueError as error:

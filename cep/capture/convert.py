@@ -8,7 +8,7 @@ refused by name, never approximated.
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -211,9 +211,12 @@ class Converter:
             raise CaptureError.because(
                 "CEP-X3", f"{node.format_node()}: {parameter.name!r} depends on a tensor or a size"
             )
-        if parameter.kind == "float":
-            return float(value)
-        return value if isinstance(value, bool | int | float | str) else None
+        convert: Callable[[Any], AttributeValue] | None = {"float": float, "bool": bool}.get(
+            parameter.kind
+        )
+        if parameter.kind == "number" and isinstance(value, bool):
+            convert = int
+        return value if convert is None else convert(value)
 
     def _bound(
         self, name: str, value: Any, arguments: Mapping[str, Any], inputs: Sequence[str]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from cep.expr import ONE, Dim, at_most, same
 from cep.opset.definition import (
     ANY,
@@ -15,7 +17,7 @@ from cep.opset.definition import (
     Parameter,
     TensorType,
     TypeRuleError,
-    axis,
+    axes,
 )
 from cep.opset.pointwise import broadcast
 
@@ -35,7 +37,7 @@ def _rank(operand: TensorType, name: str, rank: int) -> None:
 def _reduce(call: Call) -> tuple[TensorType, ...]:
     """Without the axes dim, or with size 1 there if keepdim; all axes if dim is empty."""
     operand = call.operands[0]
-    gone = {axis(d, operand.rank) for d in call.integers("dim")} or set(range(operand.rank))
+    gone = axes(call.integers("dim"), operand.rank) or set(range(operand.rank))
     keep = call.flag("keepdim")
     shape = tuple(
         ONE if i in gone else d for i, d in enumerate(operand.shape) if keep or i not in gone
@@ -46,11 +48,18 @@ def _reduce(call: Call) -> tuple[TensorType, ...]:
 def _extreme(call: Call) -> tuple[TensorType, ...]:
     """As sum.dim_IntList; no axis that goes may have size 0."""
     operand = call.operands[0]
-    gone = {axis(d, operand.rank) for d in call.integers("dim")} or set(range(operand.rank))
+    gone = axes(call.integers("dim"), operand.rank) or set(range(operand.rank))
     for at in sorted(gone & set(range(operand.rank))):
         if not at_most(ONE, operand.shape[at], call.ranges):
             raise TypeRuleError(f"axis {at} of size {operand.shape[at]} is not proven to have any")
     return _reduce(call)
+
+
+def _norm(call: Call) -> tuple[TensorType, ...]:
+    """As sum.dim_IntList; where ord is infinite, no axis that goes may have size 0."""
+    order = call.attributes["ord"]
+    infinite = isinstance(order, float) and abs(order) == inf
+    return _extreme(call) if infinite else _reduce(call)
 
 
 def _softmax(call: Call) -> tuple[TensorType, ...]:
@@ -150,7 +159,7 @@ for _name in ("amax", "amin"):
     CONTRACTION.add(Operation(_name, (Operand("self", NUMBERS),), _DIMS, ("out",), _extreme))
 CONTRACTION.add(
     Operation(
-        "linalg_vector_norm", (_FLOAT,), (Parameter("ord", "number"), *_DIMS), ("out",), _reduce
+        "linalg_vector_norm", (_FLOAT,), (Parameter("ord", "number"), *_DIMS), ("out",), _norm
     )
 )
 CONTRACTION.add(Operation("_softmax", (_FLOAT,), (Parameter("dim", "int"),), ("out",), _softmax))

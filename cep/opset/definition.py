@@ -29,6 +29,11 @@ NUMBERS = FLOATS | INTEGERS
 ANY = NUMBERS | BOOLEAN
 INDICES = frozenset({"i64", "i32"})
 
+INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
+    "i64": (-(2**63), 2**63 - 1), "i32": (-(2**31), 2**31 - 1), "i16": (-(2**15), 2**15 - 1),
+    "i8": (-128, 127), "ui8": (0, 255), "i1": (0, 1),
+}  # fmt: skip
+
 DTYPE_BYTES: Mapping[str, int] = {
     "f64": 8, "f32": 4, "f16": 2, "bf16": 2,
     "i64": 8, "i32": 4, "i16": 2, "i8": 1, "ui8": 1, "i1": 1,
@@ -170,6 +175,26 @@ def axis(value: int, rank: int) -> int:
     return value % max(rank, 1)
 
 
+def axes(values: tuple[int, ...], rank: int) -> set[int]:
+    """Return the axes that `values` name, from 0.
+
+    Raises:
+        TypeRuleError: There is no such axis, or one is named twice.
+    """
+    found = [axis(value, rank) for value in values]
+    if len(set(found)) != len(found):
+        raise TypeRuleError(f"axes {list(values)} name one twice")
+    return set(found)
+
+
+def holds(dtype: str, number: float) -> bool:
+    """Say whether a dtype holds a number that is given as an attribute, without wrapping it."""
+    if dtype in FLOATS:
+        return True
+    low, high = INTEGER_RANGES[dtype]
+    return isinstance(number, int) and low <= number <= high
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """An operation of the opset.
@@ -233,6 +258,11 @@ class Operation:
             elif not fits(parameter.kind, call.attributes[name]):
                 raise TypeRuleError(f"attribute {name!r} must be of kind {parameter.kind}")
 
+    @property
+    def rule_in_words(self) -> str:
+        """The type rule as the spec prints it. Wording is no part of the opset's digest."""
+        return " ".join((self.infer.__doc__ or "").split())
+
     def signature(self) -> dict[str, object]:
         """Return the declaration as plain data, for the spec and the digest of the opset."""
         return {
@@ -252,17 +282,17 @@ class Operation:
                 for p in self.parameters
             ],
             "results": list(self.results),
-            "type_rule": " ".join((self.infer.__doc__ or "").split()),
+            "type_rule": self.infer.__name__.strip("_").replace("_", "-"),
             **({"nondeterministic": True} if self.nondeterministic else {}),
         }
 
 
 def fits(kind: AttributeKind, value: AttributeValue) -> bool:
-    """Say whether `value` is of `kind`. A bool is a number, but not an int."""
+    """Say whether `value` is of `kind`. A bool is neither a number nor an int."""
     if kind == "bool":
         return isinstance(value, bool)
     if kind == "number":
-        return isinstance(value, int | float)
+        return isinstance(value, int | float) and not isinstance(value, bool)
     if kind == "int":
         return isinstance(value, int) and not isinstance(value, bool)
     if kind == "float":

@@ -16,6 +16,7 @@ from cep.opset.definition import (
     Parameter,
     TensorType,
     TypeRuleError,
+    holds,
 )
 
 POINTWISE = Family()
@@ -58,7 +59,7 @@ def _gelu(call: Call) -> tuple[TensorType, ...]:
 
 
 def _broadcast(call: Call) -> tuple[TensorType, ...]:
-    """The operands' dtype; their shapes broadcast; only floats take an alpha with a fraction."""
+    """The operands' dtype; their shapes broadcast; their dtype holds alpha."""
     _no_promotion(call, "alpha")
     shape = broadcast([o.shape for o in call.operands], call.ranges)
     return (TensorType(call.operands[0].dtype, shape),)
@@ -70,7 +71,7 @@ def _compare(call: Call) -> tuple[TensorType, ...]:
 
 
 def _with_number(call: Call) -> tuple[TensorType, ...]:
-    """The type of self; a number that is not an integer needs a floating-point self."""
+    """The type of self; its dtype holds the numbers."""
     _no_promotion(call, "other")
     _no_promotion(call, "alpha")
     return (call.operands[0],)
@@ -86,7 +87,8 @@ def _clamp(call: Call) -> tuple[TensorType, ...]:
 
 
 def _compare_number(call: Call) -> tuple[TensorType, ...]:
-    """Dtype i1; the shape of self."""
+    """Dtype i1; the shape of self; its dtype holds the number."""
+    _no_promotion(call, "other")
     return (TensorType("i1", call.operands[0].shape),)
 
 
@@ -106,10 +108,9 @@ def _convert(call: Call) -> tuple[TensorType, ...]:
 
 
 def _no_promotion(call: Call, name: str) -> None:
-    if isinstance(call.attributes.get(name), float) and call.operands[0].dtype not in FLOATS:
-        raise TypeRuleError(
-            f"{name} is not an integer, but self is {call.operands[0].dtype}: insert a _to_copy"
-        )
+    number, dtype = call.attributes.get(name), call.operands[0].dtype
+    if isinstance(number, int | float) and not holds(dtype, number):
+        raise TypeRuleError(f"{name} is {number}, which {dtype} does not hold: insert a _to_copy")
 
 
 _SELF_FLOAT = (Operand("self", FLOATS),)

@@ -17,7 +17,9 @@ from cep.opset.definition import (
     Parameter,
     TensorType,
     TypeRuleError,
+    axes,
     axis,
+    holds,
 )
 from cep.opset.pointwise import broadcast
 
@@ -54,7 +56,7 @@ def _unsqueeze(call: Call) -> tuple[TensorType, ...]:
 def _squeeze(call: Call) -> tuple[TensorType, ...]:
     """Without the axes dim, each of which has size 1."""
     operand = call.operands[0]
-    gone = {axis(d, operand.rank) for d in call.integers("dim")}
+    gone = axes(call.integers("dim"), operand.rank)
     for at in gone:
         if not operand.rank or operand.shape[at] != ONE:
             raise TypeRuleError(f"axis {at} of {operand} has another size than 1")
@@ -117,8 +119,9 @@ def _full(call: Call) -> tuple[TensorType, ...]:
     dtype = call.token("dtype")
     if dtype not in ANY:
         raise TypeRuleError(f"dtype {dtype} is not one that CEP-Core computes with")
-    if isinstance(call.attributes["fill_value"], float) and dtype not in FLOATS:
-        raise TypeRuleError(f"fill_value is not an integer, but dtype is {dtype}")
+    fill = call.attributes["fill_value"]
+    if isinstance(fill, int | float) and not holds(dtype, fill):
+        raise TypeRuleError(f"fill_value is {fill}, which {dtype} does not hold")
     return (TensorType(dtype, call.dims("size")),)
 
 

@@ -79,7 +79,9 @@ class Device:
     @property
     def domain(self) -> str:
         """Name of what shares this device's main memory."""
-        return self.memory.coherence_domain or f"{self.slot}/{self.memory.id}"
+        if self.memory.coherence_domain is not None:
+            return f"={self.memory.coherence_domain}"  # no slot begins so
+        return f"{self.slot}/{self.memory.id}"
 
     def supports(self, node: Node, types: Mapping[str, TensorType]) -> bool:
         """Say whether the descriptor claims the operation for these operands."""

@@ -159,10 +159,9 @@ class Scheduler:
 
     def _size(self, value: str) -> int:
         tensor = self.view.types[value]
-        largest = {name: span.max for name, span in self.view.ranges.items()}
         count = 1
         for dim in tensor.shape:
-            count *= max(0, dim.evaluate(largest))
+            count *= max(0, dim.bounds(self.view.ranges)[1])
         return count * DTYPE_BYTES[tensor.dtype]
 
     def _finish(self) -> Schedule:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from acp import canonical, trust
-from acp.acceptance import accept
+from acp.acceptance import Accepted, accept
 from acp.diagnostics import Diagnostic, Refused, Severity
 from acp.dsse import PLAN, SYSTEM_DESCRIPTOR, Envelope
 from acp.v1.capability import CapabilityDescriptor
@@ -20,7 +20,6 @@ from cep.verify.subject import Subject
 
 if TYPE_CHECKING:
     from acp.canonical import JsonValue
-    from acp.message import Message
     from acp.policy import TrustPolicy
     from acp.v1.status import StatusList
     from cep.store import Store
@@ -86,38 +85,42 @@ def verify(
         raise ValueError("now must be aware of its time zone")
     entry = tuple(r for r in ENTRY_RULES if not (unsigned and r == "CEP-I1"))
     try:
-        payload = plan if unsigned else _signed(plan, policy, now)
+        payload, warnings = (plan, ()) if unsigned else _signed(plan, policy, now)
         value, document = _decoded(payload)
         view = GraphView.of(document)
     except Refused as refusal:
         return Report(refusal.diagnostics, entry)
 
-    def believe(envelope: bytes) -> Message:
+    def believe(envelope: bytes) -> Accepted:
         kinds = (CapabilityDescriptor, SystemDescriptor)
-        return accept(envelope, policy, now=now, expected=kinds, status_lists=status_lists).document
+        return accept(envelope, policy, now=now, expected=kinds, status_lists=status_lists)
 
-    found, refused, systems = _descriptors(document, descriptors, believe)
+    known = _descriptors(document, descriptors, believe)
+    identity = canonical.digest(value)
     subject = Subject(
         plan=document,
         view=view,
         policy=policy,
         now=now,
-        descriptors=found,
-        refused=refused,
-        systems=systems,
+        descriptors=known.found,
+        refused=known.refused,
+        systems=known.systems,
+        plan_digest=identity,
+        status_lists=status_lists,
+        refused_systems=known.refused_systems,
         store=store,
         source=source,
     )
     diagnostics, ran = _run(subject)
     return Report(
-        diagnostics=diagnostics,
+        diagnostics=(*warnings, *known.warnings, *diagnostics),
         rules=tuple(sorted((*entry, *ran))),
         plan=document,
-        plan_digest=canonical.digest(value),
+        plan_digest=identity,
         descriptors={
-            d.slot: found[d.descriptor_digest]
+            d.slot: known.found[d.descriptor_digest]
             for d in document.devices
-            if d.descriptor_digest in found
+            if d.descriptor_digest in known.found
         },
     )
 
@@ -135,10 +138,12 @@ def _run(subject: Subject) -> tuple[tuple[Diagnostic, ...], list[str]]:
     return tuple(diagnostics), ran
 
 
-def _signed(envelope: bytes, policy: TrustPolicy, now: datetime) -> bytes:
-    """Return the plan's bytes, if the policy trusts their signature (CEP-I1)."""
+def _signed(
+    envelope: bytes, policy: TrustPolicy, now: datetime
+) -> tuple[bytes, tuple[Diagnostic, ...]]:
+    """Return the plan's bytes with any warnings, if the policy trusts their signature (CEP-I1)."""
     try:
-        return trust.verify(envelope, policy, now=now, expected=(PLAN,)).payload
+        verified = trust.verify(envelope, policy, now=now, expected=(PLAN,))
     except Refused as refusal:
         raise Refused(
             *(
@@ -146,6 +151,7 @@ def _signed(envelope: bytes, policy: TrustPolicy, now: datetime) -> bytes:
                 for d in refusal.diagnostics
             )
         ) from None
+    return verified.payload, verified.diagnostics
 
 
 def _decoded(payload: bytes) -> tuple[JsonValue, Plan]:
@@ -160,30 +166,55 @@ def _decoded(payload: bytes) -> tuple[JsonValue, Plan]:
     return value, document
 
 
+@dataclass(slots=True)
+class _Known:
+    """What became of the envelopes of descriptors.
+
+    Attributes:
+        found: Believed descriptors by digest.
+        refused: Why a descriptor that the plan names is not believed, by digest.
+        systems: Believed system descriptors.
+        refused_systems: Why others are not believed.
+        warnings: What was found that refuses nothing.
+    """
+
+    found: dict[str, CapabilityDescriptor] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    systems: list[SystemDescriptor] = field(default_factory=list)
+    refused_systems: list[str] = field(default_factory=list)
+    warnings: list[Diagnostic] = field(default_factory=list)
+
+
 def _descriptors(
-    plan: Plan, envelopes: Sequence[bytes], believe: Callable[[bytes], Message]
-) -> tuple[dict[str, CapabilityDescriptor], dict[str, str], list[SystemDescriptor]]:
-    """Return the believed descriptors, why others are not believed, and the systems.
+    plan: Plan, envelopes: Sequence[bytes], believe: Callable[[bytes], Accepted]
+) -> _Known:
+    """Sort the envelopes of descriptors into what is believed and what is not.
 
     Which descriptor an envelope holds is read from its payload before the signature is checked, but
     only to tell which slot a refusal is about: nothing is used before it is verified.
     """
     wanted = {d.descriptor_digest for d in plan.devices}
-    found: dict[str, CapabilityDescriptor] = {}
-    refused: dict[str, str] = {}
-    systems: list[SystemDescriptor] = []
+    known = _Known()
     for data in envelopes:
-        claimed = ""
+        claimed, is_system = "", False
         try:
             envelope = Envelope.from_bytes(data)
+            is_system = envelope.payload_type == SYSTEM_DESCRIPTOR
             claimed = canonical.digest(canonical.decode(envelope.payload))
-            if claimed in wanted or envelope.payload_type == SYSTEM_DESCRIPTOR:
-                document = believe(data)
-                if isinstance(document, CapabilityDescriptor):
-                    found[claimed] = document
-                elif isinstance(document, SystemDescriptor):
-                    systems.append(document)
+            if claimed not in wanted and not is_system:
+                continue
+            accepted = believe(data)
         except Refused as refusal:
             first = refusal.diagnostics[0]
-            refused[claimed] = f"{first.message} ({first.code})"
-    return found, {k: v for k, v in refused.items() if k not in found}, systems
+            reason = f"{first.message} ({first.code})"
+            known.refused.setdefault(claimed, reason)
+            known.refused_systems += [reason] if is_system else []
+            continue
+        known.warnings += accepted.warnings
+        if isinstance(accepted.document, CapabilityDescriptor):
+            known.found[claimed] = accepted.document
+        elif isinstance(accepted.document, SystemDescriptor):
+            known.systems.append(accepted.document)
+    for claimed in known.found:
+        known.refused.pop(claimed, None)
+    return known

@@ -26,6 +26,7 @@ SUPPORTED: frozenset[str] = frozenset()
 @rule("CEP-I2", stage=3)
 def digests(s: Subject) -> Iterator[Finding]:
     """Every digest in the plan is that of what is really there."""
+    yield from _repeated("opsets", [f"{o.namespace}/{o.version}" for o in s.plan.opsets])
     for i, opset in enumerate(s.plan.opsets):
         if (opset.namespace, opset.version) != (NAMESPACE, VERSION):
             known = f"{NAMESPACE}/{VERSION}"
@@ -104,7 +105,7 @@ def _used(s: Subject) -> Iterator[tuple[str, tuple[str | int, ...]]]:
         "locality": ("constraints", limits.locality_labels),
     }
     for feature, (member, value) in whole.items():
-        if value:
+        if value not in (None, ()):
             yield feature, (member,)
     for i, device in enumerate(plan.devices):
         if device.predicate is not None:
@@ -118,6 +119,9 @@ def _used(s: Subject) -> Iterator[tuple[str, tuple[str | int, ...]]]:
 
 
 def _used_by_steps(plan: Plan) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    for i, queue in enumerate(plan.queues):
+        if queue.kind == "NET":
+            yield "network", ("queues", i, "kind")
     for i, step in enumerate(plan.steps):
         if step.collective is not None:
             yield "collectives", ("steps", i, "collective")
@@ -131,12 +135,16 @@ def _used_by_steps(plan: Plan) -> Iterator[tuple[str, tuple[str | int, ...]]]:
 
 @rule("CEP-I5", stage=1)
 def in_force(s: Subject) -> Iterator[Finding]:
-    """The plan is valid now, and no older than the policy allows."""
+    """The plan is valid now, not revoked, and no older than the policy allows."""
     begins, ends = s.plan.not_before or s.plan.issued_at, s.plan.expires_at
     if s.now < _moment(begins):
         yield Finding(("not_before",), f"not valid before {begins}; it is {_text(s.now)}")
     if s.now >= _moment(ends):
         yield Finding(("expires_at",), f"expired at {ends}; it is {_text(s.now)}: compile it again")
+    for listed in s.status_lists:
+        for entry in listed.entries if listed.issuer == s.plan.issuer else ():
+            if entry.digest == s.plan_digest and s.now >= _moment(entry.effective_at):
+                yield Finding((), f"revoked since {entry.effective_at}: {entry.reason}")
     least = s.policy.min_revision(s.plan.issuer, s.plan.uri)
     if s.plan.revision < least:
         yield Finding(

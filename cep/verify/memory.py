@@ -68,17 +68,20 @@ def in_place(s: Subject) -> Iterator[Finding]:
             return
         for j, write in enumerate(step.writes):
             target = s.plan.buffers[write]
-            for read in step.reads:
-                if not _overlap(s, read, write):
-                    continue
-                if target.in_place_of != read:
-                    message = (
-                        f"{target.value!r} overlaps {s.plan.buffers[read].value!r}, which the step "
-                        "reads, and does not declare in_place_of"
-                    )
-                    yield Finding(("steps", i, "writes", j), message)
-                elif problem := _harm(s, i, read, write):
-                    yield Finding(("buffers", write, "in_place_of"), problem)
+            overlapped = {read for read in step.reads if _overlap(s, read, write)}
+            for read in sorted(overlapped - {target.in_place_of}):
+                message = (
+                    f"{target.value!r} overlaps {s.plan.buffers[read].value!r}, which the step "
+                    "reads, and does not declare in_place_of"
+                )
+                yield Finding(("steps", i, "writes", j), message)
+            if target.in_place_of is None:
+                continue
+            if target.in_place_of not in overlapped:
+                message = f"step {i} does not read the bytes of buffer {target.in_place_of}"
+                yield Finding(("buffers", write, "in_place_of"), message)
+            elif problem := _harm(s, i, target.in_place_of, write):
+                yield Finding(("buffers", write, "in_place_of"), problem)
 
 
 def _overlap(s: Subject, left: int, right: int) -> bool:

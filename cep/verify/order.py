@@ -128,6 +128,8 @@ def transfers(s: Subject) -> Iterator[Finding]:
                 f"no system descriptor that was given has a link {step.transfer.link!r} from "
                 f"{ends[0]!r} to {ends[1]!r}"
             )
+            if s.refused_systems:
+                message += f"; one is not believed: {s.refused_systems[0]}"
             yield Finding(("steps", i, "transfer", "link"), message)
 
 

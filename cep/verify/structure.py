@@ -43,6 +43,16 @@ def convex(s: Subject) -> Iterator[Finding]:
 
 
 def _cyclic(needs: dict[int, set[int]]) -> set[int]:
+    """Return the nodes on cycles, and on paths between them."""
+    stuck = _unplaceable(needs)
+    backwards: dict[int, set[int]] = {i: set() for i in stuck}
+    for i in stuck:
+        for other in needs[i] & stuck:
+            backwards[other].add(i)
+    return _unplaceable(backwards)
+
+
+def _unplaceable(needs: dict[int, set[int]]) -> set[int]:
     """Return the nodes that no order can place after all that they need."""
     needed_by: dict[int, list[int]] = {i: [] for i in needs}
     missing = {i: len(before) for i, before in needs.items()}

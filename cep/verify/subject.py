@@ -19,6 +19,7 @@ from cep.opset.definition import DTYPE_BYTES
 if TYPE_CHECKING:
     from acp.policy import TrustPolicy
     from acp.v1.capability import CapabilityDescriptor, Memory
+    from acp.v1.status import StatusList
     from acp.v1.system import SystemDescriptor
     from cep.store import Store
     from cep.v1.graph import Graph
@@ -40,6 +41,9 @@ class Subject:
         descriptors: Verified descriptors by digest.
         refused: Why a descriptor that the plan names is not believed, by digest.
         systems: Verified system descriptors.
+        plan_digest: Identity of the plan.
+        status_lists: Revocations, already verified.
+        refused_systems: Why a system descriptor that was given is not believed.
         store: Weights; None if they are not at hand.
         source: The source graph, where the caller has it apart from the plan.
     """
@@ -51,6 +55,9 @@ class Subject:
     descriptors: Mapping[str, CapabilityDescriptor]
     refused: Mapping[str, str]
     systems: Sequence[SystemDescriptor] = ()
+    plan_digest: str = ""
+    status_lists: Sequence[StatusList] = ()
+    refused_systems: Sequence[str] = ()
     store: Store | None = None
     source: Graph | None = None
     order: list[int] = field(default_factory=list)
@@ -135,7 +142,9 @@ class Subject:
 
     def domain(self, slot: str, memory: Memory) -> str:
         """Return the name of what shares a memory: its coherence domain, or the memory alone."""
-        return memory.coherence_domain or f"{slot}/{memory.id}"
+        if memory.coherence_domain is not None:
+            return f"={memory.coherence_domain}"  # no slot begins so
+        return f"{slot}/{memory.id}"
 
     def largest_bytes(self, value: str) -> int:
         """Return the bytes of a value at the symbols' largest sizes."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 from cep.expr import Dim
+from cep.graph import attribute_form
 from cep.opset import OPERATIONS
 from cep.opset.definition import DTYPE_BYTES, Call
 from cep.verify.rules import Finding, rule
 from cep.verify.subject import INT64_MAX, MAX_SYMBOL
 
 if TYPE_CHECKING:
+    from cep.opset.definition import AttributeKind
     from cep.verify.subject import Subject
 
 
@@ -74,6 +77,12 @@ def known_operations(s: Subject) -> Iterator[Finding]:
             yield Finding(("ops", i, "target"), f"there is no operation {op.target}")
 
 
+@cache
+def kinds(target: str) -> dict[str, AttributeKind]:
+    """Return the kinds of an operation's attributes, by name."""
+    return {p.name: p.kind for p in OPERATIONS[target].parameters}
+
+
 @rule("CEP-T3", stage=2)
 def inferred_types(s: Subject) -> Iterator[Finding]:
     """Re-inferred dtypes and shapes are those that are declared, for all sizes."""
@@ -85,6 +94,12 @@ def inferred_types(s: Subject) -> Iterator[Finding]:
         except ValueError as error:
             yield Finding(("ops", i), f"{node.target}: {error}")
             continue
+        for j, attribute in enumerate(s.plan.ops[i].attributes):
+            kind = kinds(node.target)[attribute.name]
+            value = node.attributes[attribute.name]
+            if value == () or attribute_form(attribute.name, kind, value) != attribute:
+                message = f"attribute {attribute.name!r} is not in the one form of a {kind}"
+                yield Finding(("ops", i, "attributes", j), message)
         if len(inferred) != len(node.outputs):
             message = f"{node.target} makes {len(inferred)} values, not {len(node.outputs)}"
             yield Finding(("ops", i, "outputs"), message)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from cep.opset import NAMESPACE, VERSION, opset_digest, table
+from cep.opset import NAMESPACE, OPERATIONS, PREFIX, VERSION, opset_digest, table
 from cep.opset.definition import ANY, BOOLEAN, FLOATS, INDICES, INTEGERS, NUMBERS
 
 OPSET_STEM: Final = f"spec/opsets/{NAMESPACE}-{VERSION}"
@@ -64,7 +64,7 @@ def _row(operation: dict[str, Any]) -> str:
         ", ".join(map(_operand, operation["operands"])),
         ", ".join(map(_attribute, operation["attributes"])),
         ", ".join(f"`{name}`" for name in operation["results"]),
-        f"{operation['type_rule']}{nondeterministic}",
+        f"{OPERATIONS[PREFIX + operation['name']].rule_in_words}{nondeterministic}",
     )
     return f"| {' | '.join(cells)} |\n"
 
