@@ -21,7 +21,6 @@ from acp.dsse import RECEIPT
 if TYPE_CHECKING:
     from acp.keys import PrivateKey
     from acp.policy import TrustPolicy
-    from cep.store import Store
     from reference_runtime.runtime import BoundPlan
 
 _MILLION = 1e6
@@ -114,6 +113,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     and the files to be written can be written.
     """
     from cep.arrays import read_npz, write_npz
+    from cep.store import Store
     from reference_runtime.runtime import Runtime
 
     beside = plan.parent
@@ -132,7 +132,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
             bound = runtime.load(
                 envelope,
                 descriptors=descriptors,
-                store=_store(store_folder, beside),
+                store=Store(store_folder or beside / "store"),
                 progress=progress,
             )
         runs: list[Mapping[str, Any]] = []
@@ -187,16 +187,6 @@ def _default_policy(beside: Path) -> Path:
 def _default(beside: Path) -> tuple[Path, ...]:
     folder = beside / "descriptors"
     return (folder,) if folder.is_dir() else tuple(sorted(beside.glob("*.json"))) or (folder,)
-
-
-def _store(folder: Path | None, beside: Path) -> Store | None:
-    from cep.store import Store
-
-    if folder is None:
-        folder = beside / "store"
-        if not folder.is_dir():
-            return None
-    return Store(folder)
 
 
 def _granted_issuer(policy: TrustPolicy, key: PrivateKey) -> str:

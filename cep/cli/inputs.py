@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from acp.canonical import decode
 from acp.cli import files
 from acp.cli.inputs import expand, open_input
 from acp.cli.options import FILE
@@ -46,10 +47,10 @@ def envelopes(paths: Sequence[Path]) -> tuple[bytes, ...]:
     """Return the bytes of all envelopes in some folders, unchecked.
 
     Raises:
-        FileRefusedError: A folder or file cannot be read (ENV-F1), or no envelope is there.
+        FileRefusedError: A folder or file cannot be read (ENV-F1), a file is not strict JSON
+            (ENV-J1 to ENV-J4), or no envelope is there.
     """
-    opened = [open_input(path) for path in expand(tuple(paths))]
-    found = [files.read(Path(i.file)) for i in opened if i.envelope is not None]
+    found = [data for data in map(_envelope, expand(tuple(paths))) if data is not None]
     if not found:
         raise FileRefusedError(
             str(paths[0]),
@@ -61,6 +62,17 @@ def envelopes(paths: Sequence[Path]) -> tuple[bytes, ...]:
             ),
         )
     return tuple(found)
+
+
+def _envelope(path: Path) -> bytes | None:
+    """Return the bytes of a file that holds an envelope, looking no further than its members.
+
+    What is inside is for the verifier to say: a signature comes before what was signed.
+    """
+    data = files.read(path)
+    with about(path):
+        value = decode(data)
+    return data if isinstance(value, dict) and "payloadType" in value else None
 
 
 def read_document(path: Path, kind: type[MessageT]) -> MessageT:
