@@ -48,7 +48,16 @@ PROFILES: Final = {
     "cep-auditor/1": ["json", "keys", "envelope", "receipt"],
 }
 
-SMOKE: Final = [{"good": "json-plain", "bad": "json-repeated-name"}]
+SMOKE: Final = [
+    {"good": "json-plain", "bad": "json-repeated-name"},
+    {"good": "descriptor", "bad": "descriptor-no-issuer"},
+    {"good": "key-ed25519", "bad": "key-rsa"},
+    {"good": "system", "bad": "system-lost-node"},
+    {"good": "status", "bad": "status-due"},
+    {"good": "envelope", "bad": "envelope-no-payload"},
+    {"good": "plan", "bad": "plan-expired"},
+    {"good": "receipt", "bad": "receipt-backwards"},
+]
 
 
 def render() -> dict[str, bytes]:

@@ -108,6 +108,7 @@ def write() -> Book:
     _integrity(chapters, shared)
     _types(chapters, shared)
     _sizes(chapters)
+    _attributes(chapters)
     _structure(chapters, shared, one)
     _order(shared)
     _transfers(chapters)
@@ -238,6 +239,13 @@ def _digests(chapters: Chapters, base: Sheet) -> None:
         store=(plans.safetensors()[:-1] + b"\x01",),
     )
     base.bad(
+        "opset-twice",
+        "CEP-I2",
+        "the opset a second time",
+        "of two tables of one name, readers would take different ones",
+        ("/opsets/-", base.deck.plan["opsets"][0]),
+    )
+    base.bad(
         "other-opset", "CEP-I2", "the digest of the opset", why, ("/opsets/0/schema_digest", other)
     )
     base.deal(
@@ -272,6 +280,7 @@ def _integrity(chapters: Chapters, base: Sheet) -> None:
         ("alternates", "an alternate", ("/steps/1/alternates", [{"queue": "ql"}])),
         ("artifact", "compiled code", ("/steps/1/run/artifact", DIGEST)),
         ("layout", "a layout", ("/values/3/layout", "blocked")),
+        ("network", "a queue of a network", ("/queues/1/kind", "NET")),
     ):
         base.bad(
             f"undeclared-{name}",
@@ -450,6 +459,35 @@ def _sizes(chapters: Chapters) -> None:
         "a negative size is none",
         ("/symbols/0/min", "0"),
     )
+
+
+def _attributes(chapters: Chapters) -> None:
+    given = chapters.good(
+        "plan-attributes", "CEP-I3 CEP-T3", "an op with two attributes", plans.summed()
+    )
+    attributes = given.deck.plan["ops"][0]["attributes"]
+    once = "a plan has one encoding, so that its bytes and its identity are one"
+    path = "/ops/0/attributes"
+    given.bad("attributes-unsorted", "CEP-I3", "they change places", once, (path, attributes[::-1]))
+    given.bad(
+        "attribute-twice",
+        "CEP-I3",
+        "the first a second time",
+        once,
+        (path, [attributes[0], *attributes]),
+    )
+    wrong = "an attribute that one stack reads as another does computes something else"
+    for name, mutation, value in (
+        ("missing", "the second is left out", attributes[:1]),
+        ("unknown", "a third", [*attributes, {"name": "temperature", "integer": "1"}]),
+        ("kind", "the axes are one size", [{"name": "dim", "dim": "1"}, attributes[1]]),
+        (
+            "axis",
+            "the axis is 2",
+            [edited(attributes[0], ("/integers/items/0", "2")), attributes[1]],
+        ),
+    ):
+        given.bad(f"attribute-{name}", "CEP-T3", mutation, wrong, (path, value))
 
 
 def _structure(chapters: Chapters, base: Sheet, one: Sheet) -> None:
@@ -727,6 +765,13 @@ def _timing(chapters: Chapters, base: Sheet) -> None:
     in_place.bad(
         "in-place-undeclared", "CEP-M2", "it does not say so", why, ("/buffers/2/in_place_of", ...)
     )
+    base.bad(
+        "in-place-elsewhere",
+        "CEP-M2",
+        "it says so, but lies elsewhere",
+        "what takes over no bytes is not in place",
+        ("/buffers/2/in_place_of", 1),
+    )
     in_place.bad(
         "in-place-of-another",
         "CEP-M2",
@@ -921,6 +966,22 @@ def _belief(chapters: Chapters, base: Sheet) -> None:
         "CEP-C5",
         "a status list withdraws what it lists, and nothing else",
         replace(base.deck, context={"status_lists": (text(STATUS),)}),
+    )
+    plan = identity(base.deck.document())
+    listed.book.refuse(
+        "plan-revoked",
+        "CEP-I5",
+        listed.base,
+        "the list is about the plan",
+        "only the issuer's word keeps a withdrawn plan from running",
+        status_lists=(text(edited(STATUS, ("/entries/0/digest", plan))),),
+    )
+    other = edited(STATUS, ("/entries/0/digest", plan), ("/issuer", "other.example"))
+    chapters.good(
+        "plan-revoked-by-another",
+        "CEP-I5",
+        "nobody but the issuer withdraws a plan",
+        replace(base.deck, context={"status_lists": (text(other),)}),
     )
     right = identity(base.deck.devices["right"])
     listed.book.refuse(

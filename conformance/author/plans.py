@@ -43,7 +43,7 @@ POLICY: Final[Json] = policy(
     ],
 )
 
-_OPS: Final = ("linear", "relu", "neg", "tanh", "abs")
+_OPS: Final = ("linear", "relu", "neg", "tanh", "abs", "sum.dim_IntList")
 
 
 def device(name: str, domain: str | None = "host") -> Json:
@@ -404,3 +404,14 @@ def sized(*shape: str, size: int) -> Deck:
         "steps": [_run("ql", [0], [0], [1])],
     }
     return Deck(plan, {"left": device("left")})
+
+
+def summed() -> Deck:
+    """Return the sum over the second axis, which is kept: an operation with two attributes."""
+    deck = sized("s0", "8", size=256)
+    attributes = [
+        {"name": "dim", "integers": {"items": ["1"]}},
+        {"name": "keepdim", "flag": True},
+    ]
+    op = {**_op("sum.dim_IntList", ["x"], "y"), "attributes": attributes}
+    return deck.edited(("/ops/0", op), ("/values/1/shape/1", "1"))
