@@ -186,6 +186,7 @@ def test_features_of_the_table_are_refused(tmp_path):
         "state": ("/values/2/role", "STATE"),
         "token": ("/values/2/role", "TOKEN"),
         "layouts": ("/values/2/layout", "nhwc"),
+        "network": ("/queues/1/kind", "NET"),
         "predicates": ("/devices/0", {"slot": "left", "predicate": "true"}),
         "collectives": (
             "/steps/1",

@@ -107,7 +107,7 @@ def pick(b):
 def make(b):
     x = b.input("x", "f32[s0, s1]")
     out = [b.op("full", size=dims("s0", 3), fill_value=1.5, dtype="f32"), b.op("relu", x)]
-    out += [b.op("full", size=(), fill_value=True, dtype="i1")]
+    out += [b.op("full", size=(), fill_value=1, dtype="i1")]
     out += [b.op("full", size=dims(2, "s1"), fill_value=-7, dtype="i64")]
     for kind in ("i64", "i32"):
         out += [b.op("arange.start_step", start=dims(0)[0], end=dims("s1")[0], dtype=kind)]
