@@ -21,6 +21,7 @@ from conformance import matrix as rule_matrix
 from conformance import report
 from conformance.cases import LEVELS, Case, Suite, VectorError
 from conformance.child import ChildError
+from conformance.protocol import ExtraMissingError
 from conformance.runner import MAX_RESTARTS, TIMEOUT_S, Examiner, Verdict
 
 _SEED_BITS: Final = 32
@@ -161,7 +162,7 @@ def matrix(form: str) -> None:
 def _load() -> Suite:
     try:
         return Suite.load()
-    except VectorError as error:
+    except (VectorError, ExtraMissingError) as error:
         raise click.UsageError(str(error)) from None
 
 

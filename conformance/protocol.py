@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 Json: TypeAlias = dict[str, Any]
 
@@ -29,8 +29,17 @@ class ProtocolError(Exception):
     """A message that is not what the schemas say."""
 
 
+class ExtraMissingError(Exception):
+    """The extra `conformance` of this distribution is not installed."""
+
+
 @cache
 def _validator(schema: str) -> Draft202012Validator:
+    try:
+        from jsonschema import Draft202012Validator
+    except ModuleNotFoundError:
+        reason = "this needs an optional part: pip install 'acp-cep[conformance]'"
+        raise ExtraMissingError(reason) from None
     text = files("conformance").joinpath("schemas", f"{schema}.schema.json").read_text("utf-8")
     return Draft202012Validator(json.loads(text))
 
@@ -44,6 +53,8 @@ def check(schema: str, value: object) -> None:
     validator = _validator(schema)
     if validator.is_valid(value):
         return
+    from jsonschema.exceptions import best_match
+
     error = best_match(validator.iter_errors(value))
     place = "".join(f"/{token}" for token in error.absolute_path) if error else ""
     reason = error.message if error else "not valid"

@@ -95,3 +95,15 @@ def test_the_runner_knows_nothing_of_the_library_that_it_judges():
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_the_extra_the_message_names_it():
+    program = (
+        "import sys; sys.modules['jsonschema'] = None\n"
+        "from conformance.cli import main; main(['list'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "pip install 'acp-cep[conformance]'" in done.stderr
