@@ -16,7 +16,7 @@ from cep.capture.archive import CaptureError
 from cep.expr import Dim
 from cep.graph import Node
 from cep.opset import OPERATIONS, PREFIX
-from cep.opset.definition import AttributeValue, Operation, Parameter, TensorType
+from cep.opset.definition import AttributeValue, Call, Operation, Parameter, TensorType
 
 if TYPE_CHECKING:
     import torch
@@ -33,6 +33,9 @@ _IGNORED = frozenset(
     }
 )  # fmt: skip
 _MUST_BE: Mapping[str, object] = {"half_to_float": False, "step": 1, "dtype": None}
+_WITH_NUMBER = frozenset(
+    f"{name}.Scalar" for name in ("add", "sub", "mul", "div", "eq", "ge", "gt", "le", "lt", "ne")
+)
 _NUMBER_FORM = {f"{name}.Tensor": f"{name}.Scalar" for name in ("add", "sub", "mul", "div")}
 
 
@@ -136,6 +139,7 @@ class Converter:
             if value is not None and value != ():
                 attributes[parameter.name] = value
         self._check_rest(node, operation, arguments, outputs[0])
+        self._check_types(node, operation, inputs, attributes, outputs)
         self.nodes.append(Node(PREFIX + operation.name, inputs, attributes, outputs))
         self.names[node] = outputs[0] if len(outputs) == 1 else outputs
 
@@ -158,20 +162,29 @@ class Converter:
                     )
                 else:
                     found.append(self.value(item))
-        return self._promoted(node, operation, found)
+        return self._promoted(node, operation, found, arguments)
 
     def _promoted(
-        self, node: torch.fx.Node, operation: Operation, found: Sequence[str]
+        self,
+        node: torch.fx.Node,
+        operation: Operation,
+        found: Sequence[str],
+        arguments: Mapping[str, Any],
     ) -> tuple[str, ...]:
         """Return the operands, with the conversions that ATen makes silently."""
         import torch
 
-        grouped = [i for i, o in enumerate(operation.operands[: len(found)]) if o.group]
-        tokens = {self.types[found[i]].dtype for i in grouped}
-        if len(tokens) <= 1:
-            return tuple(found)
         tensors = [n.meta["val"] for n in node.all_input_nodes]
-        wanted = dtype_token(torch.result_type(tensors[0], tensors[-1]))
+        grouped = [i for i, o in enumerate(operation.operands[: len(found)]) if o.group]
+        if operation.name in _WITH_NUMBER:
+            grouped = [0]
+            wanted = dtype_token(torch.result_type(tensors[0], arguments["other"]))
+        elif len(grouped) > 1:
+            wanted = dtype_token(torch.result_type(tensors[0], tensors[-1]))
+        else:
+            return tuple(found)
+        if operation.name.startswith("div."):
+            wanted = self.types[node.name].dtype
         converted = list(found)
         for i in grouped:
             source = self.types[found[i]]
@@ -248,6 +261,30 @@ class Converter:
         source = node.args[0]
         val = source.meta["val"] if hasattr(source, "meta") else None
         return val is not None and val.dtype == node.meta["val"].dtype
+
+    def _check_types(
+        self,
+        node: torch.fx.Node,
+        operation: Operation,
+        inputs: Sequence[str],
+        attributes: Mapping[str, AttributeValue],
+        outputs: Sequence[str],
+    ) -> None:
+        """Refuse a call whose types are not what CEP-Core makes of it."""
+        call = Call(tuple(self.types[v] for v in inputs), attributes, self.symbols.ranges)
+        try:
+            made = operation.types(call)
+        except ValueError as error:
+            raise CaptureError.because(
+                "CEP-X3", f"{operation.name} (node {node.name}): {error}"
+            ) from None
+        for output, actual in zip(outputs, made, strict=True):
+            if self.types[output] != actual:
+                raise CaptureError.because(
+                    "CEP-X3",
+                    f"{operation.name} (node {node.name}) makes {self.types[output]} here, but "
+                    f"{actual} in CEP-Core",
+                )
 
     def _check_rest(
         self,

@@ -7,6 +7,8 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import ValidationError
+
 from acp.canonical import digest
 from cep.capture.archive import CaptureError
 from cep.capture.convert import Converter
@@ -78,7 +80,13 @@ def capture(program: ExportedProgram) -> Capture:
     used = {v for node in nodes for v in node.inputs}
     constants = {name: tensor for name, tensor in constants.items() if name in used}
     weights, entries = _store(constants)
-    graph = _document(converter, nodes, inputs, outputs, entries)
+    try:
+        graph = _document(converter, nodes, inputs, outputs, entries)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise CaptureError.because(
+            "CEP-X3", f"the model does not fit a graph document: {first['input']!r}: {first['msg']}"
+        ) from None
     return Capture(
         graph=graph,
         weights=weights,
@@ -99,6 +107,7 @@ def _convert(
     inputs: list[Binding] = []
     constants: dict[str, torch.Tensor] = {}
     specs = {s.arg.name: s for s in program.graph_signature.input_specs}
+    taken = {node.name for node in program.graph.nodes}
     if program.graph_signature.buffers_to_mutate or program.graph_signature.user_inputs_to_mutate:
         raise CaptureError.because(
             "CEP-X3", "the model changes its buffers or inputs; export it in inference form"
@@ -112,8 +121,9 @@ def _convert(
                 name = node.name
                 inputs.append(Binding(name=name, value=name))
             else:
-                name = str(spec.target)
-                constants[name] = _tensor(program, name)
+                target = str(spec.target)
+                name = f"stored/{target}" if target.partition(".")[0] in taken else target
+                constants[name] = _tensor(program, target)
             converter.names[node] = name
             converter.declare(name, tensor)
         elif node.op == "call_function":
