@@ -7,7 +7,7 @@ holds 64-bit integers in 32 bits: inputs that do not fit are a failed step, not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -83,6 +83,7 @@ class OpenVinoCpuAdapter(HostAdapter):
             (
                 *COVERAGE.reasons(region),
                 *narrow_integers.reasons(region),
+                *_numbers_not_taken(region),
                 *exported.reasons(region),
             )
         )
@@ -156,6 +157,15 @@ class OpenVinoExecutable:
             infer(share_outputs=True)
 
         return thunk
+
+
+def _numbers_not_taken(region: Region) -> Iterator[str]:
+    """Yield which operations have a number that OpenVINO does not take, or takes for another."""
+    for node in region.nodes:
+        if any(value != value for value in node.attributes.values()):  # noqa: PLR0124 - not a number
+            yield f"{node.target} at {node.outputs[0]} has a number that is NaN"
+        if node.attributes.get("ord") == 0:
+            yield f"{node.target} at {node.outputs[0]} has ord 0"
 
 
 def _fits_int32(view: View) -> bool:

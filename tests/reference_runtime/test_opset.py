@@ -40,6 +40,7 @@ def compare(b):
     out += [b.op(f"{n}.Scalar", x, other=0.25) for n in names]
     out += [b.op(f"{n}.Tensor", i, j) for n in names]
     out += [b.op(f"{n}.Scalar", i, other=1) for n in names]
+    out += [b.op(f"{n}.Scalar", x, other=float("nan")) for n in names]
     out += [b.op("where.self", out[1], x, y)]
     out += [b.op("where.self", out[12], i, j)]
     return out
@@ -115,6 +116,9 @@ def make(b):
     return out
 
 
+ORDERS = (0, 1, 2, 3, 0.5, float("inf"), float("-inf"))
+
+
 def reduce(b):
     x = b.input("x", "f32[s0, s1, 8]")
     out = []
@@ -122,7 +126,7 @@ def reduce(b):
         for keep in (False, True):
             names = ("sum.dim_IntList", "mean.dim", "amax", "amin")
             out += [b.op(n, x, dim=dim, keepdim=keep) for n in names]
-            out += [b.op("linalg_vector_norm", x, ord=o, dim=dim, keepdim=keep) for o in (1, 2, 3)]
+            out += [b.op("linalg_vector_norm", x, ord=o, dim=dim, keepdim=keep) for o in ORDERS]
     return [*out, b.op("_softmax", x, dim=-1), b.op("_softmax", x, dim=1)]
 
 
