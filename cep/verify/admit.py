@@ -54,6 +54,7 @@ class Report:
         )
 
 
+@canonical.collector_paused()
 def verify(
     plan: bytes,
     *,
@@ -85,8 +86,10 @@ def verify(
         raise ValueError("now must be aware of its time zone")
     entry = tuple(r for r in ENTRY_RULES if not (unsigned and r == "CEP-I1"))
     try:
-        payload, warnings = (plan, ()) if unsigned else _signed(plan, policy, now)
-        value, document = _decoded(payload)
+        payload, value, warnings = (
+            (plan, canonical.decode(plan), ()) if unsigned else _signed(plan, policy, now)
+        )
+        document = _typed(payload, value)
         view = GraphView.of(document)
     except Refused as refusal:
         return Report(refusal.diagnostics, entry)
@@ -96,7 +99,7 @@ def verify(
         return accept(envelope, policy, now=now, expected=kinds, status_lists=status_lists)
 
     known = _descriptors(document, descriptors, believe)
-    identity = canonical.digest(value)
+    identity = canonical.digest_bytes(payload)
     subject = Subject(
         plan=document,
         view=view,
@@ -140,8 +143,8 @@ def _run(subject: Subject) -> tuple[tuple[Diagnostic, ...], list[str]]:
 
 def _signed(
     envelope: bytes, policy: TrustPolicy, now: datetime
-) -> tuple[bytes, tuple[Diagnostic, ...]]:
-    """Return the plan's bytes with any warnings, if the policy trusts their signature (CEP-I1)."""
+) -> tuple[bytes, JsonValue, tuple[Diagnostic, ...]]:
+    """Return the plan's bytes, decoded too, and warnings, if the policy trusts them (CEP-I1)."""
     try:
         verified = trust.verify(envelope, policy, now=now, expected=(PLAN,))
     except Refused as refusal:
@@ -151,19 +154,18 @@ def _signed(
                 for d in refusal.diagnostics
             )
         ) from None
-    return verified.payload, verified.diagnostics
+    return verified.payload, verified.value, verified.diagnostics
 
 
-def _decoded(payload: bytes) -> tuple[JsonValue, Plan]:
-    """Return the plan, if it is in its one encoding (CEP-I3)."""
-    value = canonical.decode(payload)
+def _typed(payload: bytes, value: JsonValue) -> Plan:
+    """Return the plan of a payload that was decoded to `value`, if it is canonical (CEP-I3)."""
     document = Plan.from_text(payload)
     if canonical.canonicalize(value) != payload:
         raise Refused.because(
             "CEP-I3",
             "the plan is not written in canonical JSON (RFC 8785); it has one encoding only",
         )
-    return value, document
+    return document
 
 
 @dataclass(slots=True)

@@ -54,7 +54,8 @@ def deadlock_free(s: Subject) -> Iterator[Finding]:
     while ready:
         i = ready.popleft()
         order.append(i)
-        clock = [max(t) for t in zip(start, *(clocks[b] for b in before[i]), strict=True)]
+        reached = [clocks[b] for b in before[i]]
+        clock = list(map(max, start, *reached)) if reached else list(start)
         clock[s.queue_numbers[s.plan.steps[i].queue]] = s.epochs[i]
         clocks[i] = tuple(clock)
         for other in after[i]:
@@ -116,7 +117,7 @@ def transfers(s: Subject) -> Iterator[Finding]:
             yield Finding(("steps", i, "writes"), message)
         ends = tuple(s.arenas[b.arena].device for b in (source, target))
         own = s.visible.get(s.device_of(i), frozenset())
-        if not own & {_domain(s, source.arena), _domain(s, target.arena)}:
+        if not own & {s.domains[source.arena], s.domains[target.arena]}:
             message = f"{s.device_of(i)!r} sees neither {source.arena!r} nor {target.arena!r}"
             yield Finding(("steps", i, "queue"), message)
         if step.transfer.link is None:
@@ -135,33 +136,12 @@ def transfers(s: Subject) -> Iterator[Finding]:
 
 def _linked(s: Subject, name: str, source: str, target: str) -> bool:
     """Say whether a link leads from devices that see one arena to devices that see the other."""
-    sources, targets = _seen_by(s, source), _seen_by(s, target)
-    for system in s.systems:
-        nodes = {n.id: n.descriptor_digest for n in system.nodes}
-        for link in system.links:
-            a, b = nodes.get(link.a.node), nodes.get(link.b.node)
-            if link.id == name and (
-                (link.a_to_b_bytes_per_s and a in sources and b in targets)
-                or (link.b_to_a_bytes_per_s and b in sources and a in targets)
-            ):
-                return True
-    return False
-
-
-def _seen_by(s: Subject, arena: str) -> set[str | None]:
-    """Return the descriptor digests of the devices that see an arena's memory."""
-    domain = _domain(s, arena)
-    return {d.descriptor_digest for d in s.plan.devices if domain in s.visible.get(d.slot, ())}
+    sources, targets = s.seen_by[s.domains[source]], s.seen_by[s.domains[target]]
+    return any(a in sources and b in targets for a, b in s.links.get(name, ()))
 
 
 def _share(s: Subject, left: str, right: str) -> bool:
-    return _domain(s, left) == _domain(s, right) is not None
-
-
-def _domain(s: Subject, arena: str) -> str | None:
-    place = s.arenas[arena]
-    memory = s.memory(place.device, place.memory)
-    return s.domain(place.device, memory) if memory else None
+    return s.domains[left] == s.domains[right] is not None
 
 
 @rule("CEP-O6", stage=4)
@@ -175,7 +155,7 @@ def visible(s: Subject) -> Iterator[Finding]:
         for member, indices in (("reads", step.reads), ("writes", step.writes)):
             for j, index in enumerate(indices):
                 buffer = s.plan.buffers[index]
-                if _domain(s, buffer.arena) not in own:
+                if s.domains[buffer.arena] not in own:
                     message = (
                         f"{slot!r} cannot see arena {buffer.arena!r} of "
                         f"{s.arenas[buffer.arena].device!r}: the memories share no coherence "

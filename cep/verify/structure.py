@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cep.verify.rules import Finding, rule
@@ -89,8 +89,10 @@ def cut(s: Subject) -> Iterator[Finding]:
 
 
 def _compare(
-    path: tuple[str | int, ...], found: list[str], wanted: Iterable[str]
+    path: tuple[str | int, ...], found: list[str], wanted: tuple[str, ...]
 ) -> Iterator[Finding]:
+    if tuple(found) == wanted:
+        return
     if len(set(found)) != len(found):
         yield Finding(path, "a value is named twice")
     for value in sorted(set(wanted) - set(found)):

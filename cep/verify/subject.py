@@ -134,6 +134,38 @@ class Subject:
             for slot, descriptor in self.by_slot.items()
         }
 
+    @cached_property
+    def domains(self) -> dict[str, str | None]:
+        """Name of what shares each arena's memory; None where no descriptor has that memory."""
+        found: dict[str, str | None] = {}
+        for arena in self.plan.arenas:
+            memory = self.memory(arena.device, arena.memory)
+            found[arena.id] = self.domain(arena.device, memory) if memory else None
+        return found
+
+    @cached_property
+    def seen_by(self) -> dict[str | None, frozenset[str]]:
+        """Digests of the descriptors of the devices that see each domain."""
+        seeing: dict[str | None, set[str]] = {domain: set() for domain in self.domains.values()}
+        for device in self.plan.devices:
+            for domain in self.visible.get(device.slot, frozenset()) & seeing.keys():
+                seeing[domain].add(device.descriptor_digest or "")
+        return {domain: frozenset(digests) for domain, digests in seeing.items()}
+
+    @cached_property
+    def links(self) -> dict[str, list[tuple[str, str]]]:
+        """Digests of the descriptors at both ends of each link, in the directions it carries."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for system in self.systems:
+            nodes = {node.id: node.descriptor_digest for node in system.nodes}
+            for link in system.links:
+                a, b = nodes.get(link.a.node), nodes.get(link.b.node)
+                if a and b:
+                    ends = found.setdefault(link.id, [])
+                    ends += [(a, b)] if link.a_to_b_bytes_per_s else []
+                    ends += [(b, a)] if link.b_to_a_bytes_per_s else []
+        return found
+
     def memory(self, slot: str, name: str) -> Memory | None:
         """Return a memory of a slot's descriptor."""
         descriptor = self.by_slot.get(slot)
