@@ -79,8 +79,8 @@ def capture(program: ExportedProgram) -> Capture:
     nodes = _live(converter.nodes, {b.value for b in outputs})
     used = {v for node in nodes for v in node.inputs}
     constants = {name: tensor for name, tensor in constants.items() if name in used}
-    weights, entries = _store(constants)
     try:
+        weights, entries = _store(constants)
         graph = _document(converter, nodes, inputs, outputs, entries)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
