@@ -1,9 +1,10 @@
 """Regions as exported programs, which ONNX Runtime and OpenVINO convert from.
 
-torch.export specialises sizes where a guard depends on them. Three measures keep programs general:
+torch.export specialises sizes where a guard depends on them. Four measures keep programs general:
 
 * An axis that is a product of symbols is given as several axes, one a factor: the caller reshapes
   the dense input, which costs nothing, and every symbol is an axis of its own.
+* A symbol that is on no axis of the inputs comes as the length of an input that is never read.
 * Sizes are not guessed from the example: guards about 0 and 1 are decided as for any size.
 * The program that comes out is looked at: every symbol must still be one, over its whole range.
 """
@@ -18,6 +19,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from cep.expr import Dim, Range
 from reference_runtime.adapter import (
     Numeric,
@@ -28,12 +31,16 @@ from reference_runtime.adapter import (
     View,
 )
 from reference_runtime.adapters.torch_module import graph_of, tensor, torch_library
+from reference_runtime.host import DTYPES
 
 if TYPE_CHECKING:
     from cep.graph import Region
 
 Axes = tuple[str | int, ...]
 """Axes of an input of the program: a symbol's name, or a fixed size."""
+
+CARRIER: Final = np.int8
+"""Dtype of the vectors that only carry a size."""
 
 _EXAMPLE_SIZES: Final = (3, 5, 7, 11, 13, 17, 19, 23)
 
@@ -44,39 +51,29 @@ class Program:
 
     Attributes:
         exported: The `torch.export.ExportedProgram`.
-        axes: Axes of each input.
+        axes: Axes of each input, carriers last.
+        carriers: Symbols that no input of the region has on an axis. Each comes as an input of its
+            own, a vector whose length is the size and whose elements are never read.
     """
 
     exported: Any
     axes: tuple[Axes, ...]
+    carriers: tuple[str, ...] = ()
 
     def shaped(self, inputs: Sequence[View], sizes: Mapping[str, int]) -> list[View]:
-        """Return the views, without copies, in the shapes that the program takes."""
+        """Return the views, without copies, in the shapes that the program takes, and carriers."""
+        given = [*inputs, *(np.zeros(sizes[symbol], CARRIER) for symbol in self.carriers)]
         return [
             view.reshape([sizes[a] if isinstance(a, str) else a for a in axes])
-            for view, axes in zip(inputs, self.axes, strict=True)
+            for view, axes in zip(given, self.axes, strict=True)
         ]
 
 
 def reasons(region: Region) -> Iterator[str]:
     """Yield why a region cannot be exported for all admissible sizes."""
-    visible: set[str] = set()
     for name in region.inputs:
-        shape = region.types[name].shape
-        if any(len(dim.terms) > 1 for dim in shape):
+        if any(len(dim.terms) > 1 for dim in region.types[name].shape):
             yield f"an axis of input {name} is a sum, {region.types[name]}"
-        visible |= {s for dim in shape for s in dim.symbols}
-    used = {
-        s for tensor_type in region.types.values() for d in tensor_type.shape for s in d.symbols
-    }
-    for node in region.nodes:
-        for value in node.attributes.values():
-            dims = value if isinstance(value, tuple) else (value,)
-            used |= {s for d in dims if isinstance(d, Dim) for s in d.symbols}
-    for symbol in sorted(used - visible - _fixed(region)):
-        yield f"the size of {symbol} is on no axis of an input of the region"
-    if not region.inputs:
-        yield "the region has no inputs"
 
 
 def export(region: Region, constants: Mapping[str, View]) -> Program:
@@ -86,13 +83,13 @@ def export(region: Region, constants: Mapping[str, View]) -> Program:
         UnsupportedError: torch cannot export it, or only for some sizes (RUN-A3).
     """
     torch = torch_library()
-    axes = tuple(_axes(region, name) for name in region.inputs)
+    carriers = _carriers(region)
+    axes = (*(_axes(region, name) for name in region.inputs), *((c,) for c in carriers))
     module = _module(region, constants, axes)
     ranges = {s: region.ranges[s] for a in axes for s in a if isinstance(s, str)}
     examples = _examples(ranges)
-    inputs = tuple(
-        _example(region, n, a, examples) for n, a in zip(region.inputs, axes, strict=True)
-    )
+    dtypes = [DTYPES[region.types[n].dtype] for n in region.inputs] + [CARRIER] * len(carriers)
+    inputs = tuple(_example(d, a, examples) for d, a in zip(dtypes, axes, strict=True))
     hints = {s: torch.export.Dim.AUTO(min=r.min, max=r.max) for s, r in ranges.items()}
     dynamic = tuple(
         {i: hints[axis] for i, axis in enumerate(a) if isinstance(axis, str)} for a in axes
@@ -103,7 +100,7 @@ def export(region: Region, constants: Mapping[str, View]) -> Program:
     except Exception as error:
         raise not_converted("torch.export", error) from error
     _check(exported, axes, ranges)
-    return Program(exported, axes)
+    return Program(exported, axes, carriers)
 
 
 @contextmanager
@@ -147,7 +144,7 @@ def _module(region: Region, constants: Mapping[str, View], axes: tuple[Axes, ...
             sizes = {s: inputs[i].shape[j] for s, (i, j) in places.items()} | fixed
             given = [
                 x.reshape([d.evaluate(sizes) for d in shape]) if len(shape) != len(a) else x
-                for x, shape, a in zip(inputs, shapes, axes, strict=True)
+                for x, shape, a in zip(inputs, shapes, axes, strict=False)  # carriers are left
             ]
             return graph.forward(*given, *self.buffers(), *(d.evaluate(sizes) for d in graph.sizes))
 
@@ -157,6 +154,17 @@ def _module(region: Region, constants: Mapping[str, View], axes: tuple[Axes, ...
 def _fixed(region: Region) -> set[str]:
     """Return the symbols that have one admissible size only."""
     return {name for name, r in region.ranges.items() if r.min == r.max}
+
+
+def _carriers(region: Region) -> tuple[str, ...]:
+    """Return the symbols that the region uses, but that are on no axis of its inputs."""
+    visible = {s for n in region.inputs for d in region.types[n].shape for s in d.symbols}
+    used = {s for t in region.types.values() for d in t.shape for s in d.symbols}
+    for node in region.nodes:
+        for value in node.attributes.values():
+            dims = value if isinstance(value, tuple) else (value,)
+            used |= {s for d in dims if isinstance(d, Dim) for s in d.symbols}
+    return tuple(sorted(used - visible - _fixed(region)))
 
 
 def _axes(region: Region, name: str) -> Axes:
@@ -187,14 +195,9 @@ def _examples(ranges: Mapping[str, Range]) -> dict[str, int]:
     return chosen
 
 
-def _example(region: Region, name: str, axes: Axes, sizes: Mapping[str, int]) -> Any:
+def _example(dtype: Any, axes: Axes, sizes: Mapping[str, int]) -> Any:
     torch = torch_library()
-    shape = [sizes[a] if isinstance(a, str) else a for a in axes]
-    import numpy as np
-
-    from reference_runtime.host import DTYPES
-
-    return torch.from_numpy(np.zeros(shape, DTYPES[region.types[name].dtype]))
+    return torch.from_numpy(np.zeros([sizes[a] if isinstance(a, str) else a for a in axes], dtype))
 
 
 def _check(exported: Any, axes: tuple[Axes, ...], ranges: Mapping[str, Range]) -> None:

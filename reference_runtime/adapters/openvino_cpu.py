@@ -142,14 +142,15 @@ class OpenVinoExecutable:
         check_views(self.region, inputs, outputs, sizes)
         request = self.compiled.create_infer_request()
         shared = self.stack.Tensor
-        for position, view in enumerate(self.program.shaped(inputs, sizes)):
+        shaped = self.program.shaped(inputs, sizes)
+        for position, view in enumerate(shaped):
             request.set_input_tensor(position, shared(view, shared_memory=True))
         for position, view in enumerate(outputs):
             request.set_output_tensor(position, shared(view, shared_memory=True))
         wide = tuple(view for view in inputs if view.dtype == np.int64)
         infer = request.infer
 
-        def thunk(_kept: tuple[View, ...] = (*inputs, *outputs)) -> None:
+        def thunk(_kept: tuple[View, ...] = (*shaped, *outputs)) -> None:
             for view in wide:
                 if not _fits_int32(view):
                     raise StepError.because("RUN-X1", f"an input {_TOO_WIDE}")
