@@ -16,7 +16,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from acp import trust
 from acp.canonical import JsonValue, canonicalize, decode, digest, digest_bytes
@@ -74,6 +74,31 @@ class TensorDigest:
         return [self.name, self.dtype, [str(size) for size in self.shape], self.digest]
 
 
+@dataclass(frozen=True, slots=True)
+class RunForm:
+    """What a root remembers of a run whose tensors have known shapes (CEP-P5).
+
+    Attributes:
+        template: The canonical form of the tensors, with ``%s`` for the digest of the elements of
+            each: it is written once for many runs.
+    """
+
+    template: str
+
+    @classmethod
+    def of(cls, tensors: Iterable[tuple[str, str, Sequence[int]]]) -> Self:
+        """Return the form of tensors, given by name, dtype and shape in the plan's order."""
+        forms = [
+            TensorDigest(name.replace("%", "%%"), dtype, tuple(shape), _PREFIX + "%s").form()
+            for name, dtype, shape in tensors
+        ]
+        return cls(canonicalize(forms).decode())
+
+    def digest(self, elements: Iterable[str]) -> bytes:
+        """Return the digest of a run, by the hexadecimal SHA-256 of each tensor's elements."""
+        return hashlib.sha256((self.template % tuple(elements)).encode()).digest()
+
+
 class Root:
     """The root over the inputs, or the outputs, of a sequence of runs (CEP-P5)."""
 
@@ -82,7 +107,11 @@ class Root:
 
     def add(self, tensors: Iterable[TensorDigest]) -> None:
         """Append one run, given by its tensors in the plan's order."""
-        self._hash.update(hashlib.sha256(canonicalize([t.form() for t in tensors])).digest())
+        self.append(hashlib.sha256(canonicalize([t.form() for t in tensors])).digest())
+
+    def append(self, run: bytes) -> None:
+        """Append one run, given by its digest."""
+        self._hash.update(run)
 
     @property
     def digest(self) -> str:

@@ -27,6 +27,7 @@ import numpy as np
 
 from acp.diagnostics import Diagnostic, Refused, Severity, pointer
 from cep.graph import Cutter, Region
+from cep.receipt import RunForm
 from reference_runtime.adapter import (
     Arena,
     Executable,
@@ -98,12 +99,16 @@ class BoundShapes:
         inputs: By input of the plan, the views that it must be copied into.
         outputs: By output of the plan, the view that it is taken from.
         thunks: By step, its work.
+        given: What a receipt remembers of the inputs.
+        made: What a receipt remembers of the outputs.
     """
 
     sizes: Mapping[str, int]
     inputs: tuple[tuple[View, ...], ...]
     outputs: tuple[View, ...]
     thunks: tuple[Thunk, ...]
+    given: RunForm
+    made: RunForm
 
 
 class Binder:
@@ -158,6 +163,7 @@ class Binder:
             raise
         self.inputs = tuple(self._port(b, written=False) for b in plan.inputs)
         self.outputs = tuple(self._port(b, written=True) for b in plan.outputs)
+        self._names = frozenset(port.name for port in self.inputs)
 
     def at(self, inputs: Mapping[str, Any]) -> tuple[BoundShapes, tuple[View, ...]]:
         """Return the plan bound for the shapes of `inputs`, and the inputs in the plan's order.
@@ -234,7 +240,7 @@ class Binder:
 
     def _arrays(self, inputs: Mapping[str, Any]) -> tuple[View, ...]:
         """Return the inputs in the plan's order, judged by name and dtype."""
-        if inputs.keys() != {port.name for port in self.inputs}:
+        if inputs.keys() != self._names:
             raise InputError(*self._misnamed(inputs))
         arrays = []
         for port in self.inputs:
@@ -329,6 +335,8 @@ class Binder:
             tuple(tuple(views[i] for i in port.buffers) for port in self.inputs),
             tuple(views[port.buffers[0]] for port in self.outputs),
             thunks,
+            _form(self.inputs, sizes),
+            _form(self.outputs, sizes),
         )
 
     def _thunk(
@@ -354,6 +362,14 @@ class Binder:
             if guarded:
                 return partial(_guard, work, index, guarded)
         return work
+
+
+def _form(ports: Sequence[Port], sizes: Mapping[str, int]) -> RunForm:
+    """Return what a receipt remembers of inputs or outputs of the given sizes."""
+    return RunForm.of(
+        (port.name, port.type.dtype, [dim.evaluate(sizes) for dim in port.type.shape])
+        for port in ports
+    )
 
 
 def _check_safety(safety: Safety | None) -> None:

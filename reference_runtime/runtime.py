@@ -20,6 +20,7 @@ Invariants:
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,7 +33,7 @@ from weakref import WeakSet
 import numpy as np
 
 from acp.diagnostics import Refused, pointer
-from cep.receipt import Account, ReceiptError, Root, TensorDigest, seal
+from cep.receipt import Account, ReceiptError, Root, seal
 from cep.v1.receipt import MeasuredStep, Trip
 from reference_runtime.adapter import Adapter, DeviceLostError, StepError, View
 from reference_runtime.admission import AdmittedPlan, admit
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
 
 KEPT_SPANS: Final = 200_000
 """Times of steps that are kept for medians and timelines, over the most recent runs."""
+
+_LITTLE_ENDIAN: Final = sys.byteorder == "little"
 
 
 class PlanClosedError(Refused):
@@ -256,7 +259,7 @@ class BoundPlan:
                     np.copyto(view, array)
             # Of the copies, since the caller's arrays may change meanwhile; and before the steps,
             # since one may write over an input whose last reader has run.
-            given = _digests(self._binder.inputs, _held(bound.inputs, arrays))
+            given = bound.given.digest(map(_elements_digest, _held(bound.inputs, arrays)))
             try:
                 timeline = self._executor.run(bound.thunks)
             except StepFailedError as failure:
@@ -267,8 +270,8 @@ class BoundPlan:
             }
             record = RunRecord(self._number, bound.sizes, began, perf_counter_ns(), timeline)
             tally = self._tally
-            tally.inputs.add(given)
-            tally.outputs.add(_digests(self._binder.outputs, bound.outputs))
+            tally.inputs.append(given)
+            tally.outputs.append(bound.made.digest(map(_elements_digest, bound.outputs)))
             tally.started_at = tally.started_at or started_at
             tally.finished_at = self._clock()
             tally.runs += 1
@@ -400,18 +403,11 @@ def _held(views: Sequence[Sequence[View]], arrays: Sequence[View]) -> list[View]
     return [copies[0] if copies else array for copies, array in zip(views, arrays, strict=True)]
 
 
-def _digests(ports: Sequence[Port], arrays: Sequence[View]) -> list[TensorDigest]:
-    """Return what the receipt remembers of inputs or outputs."""
-    return [
-        TensorDigest(port.name, port.type.dtype, array.shape, _elements_digest(array))
-        for port, array in zip(ports, arrays, strict=True)
-    ]
-
-
 def _elements_digest(array: View) -> str:
-    """Return the digest of an array's elements: little-endian, row-major."""
-    dense = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-    return "sha256:" + hashlib.sha256(dense.reshape(-1).view(np.uint8).data).hexdigest()
+    """Return the hexadecimal SHA-256 of an array's elements: little-endian, row-major."""
+    if not (_LITTLE_ENDIAN and array.flags.c_contiguous):
+        array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    return hashlib.sha256(array.data).hexdigest()
 
 
 def _read_only(view: View) -> View:

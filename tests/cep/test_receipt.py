@@ -19,6 +19,8 @@ from cep.receipt import (
     MAX_STEPS,
     Account,
     ReceiptError,
+    Root,
+    RunForm,
     root,
     ruleset,
     seal,
@@ -269,3 +271,13 @@ def test_checking_a_receipt_needs_no_numbers():
     code = "import sys, cep.receipt, cep.cli.receipt; print({'numpy', 'torch'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("name", ["x", "100%", "%s%%d", 'say "%s"', "ä\n%"])
+def test_the_form_of_a_run_is_what_a_root_takes(name):
+    tensors = [tensor_digest(name, "f32", (2, 3), b"abc"), tensor_digest("", "i64", (), b"")]
+    form = RunForm.of((t.name, t.dtype, t.shape) for t in tensors)
+    whole, quick = Root(), Root()
+    whole.add(tensors)
+    quick.append(form.digest(t.digest.removeprefix("sha256:") for t in tensors))
+    assert quick.digest == whole.digest == root([tensors])
