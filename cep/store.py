@@ -8,13 +8,12 @@ library: 8 bytes of little-endian length, that many bytes of JSON, then the data
 from __future__ import annotations
 
 import hashlib
-import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from acp.canonical import decode
 from acp.diagnostics import Refused, pointer
@@ -53,9 +52,6 @@ class Entry:
     end: int
 
 
-Buffer: TypeAlias = bytes | mmap.mmap
-
-
 @dataclass
 class Store:
     """A directory of weights.
@@ -65,7 +61,7 @@ class Store:
     """
 
     directory: Path
-    _open: dict[str, tuple[Buffer, dict[str, Entry]]] = field(default_factory=dict)
+    _open: dict[str, tuple[bytes, dict[str, Entry]]] = field(default_factory=dict)
     _digests: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def path(self, store_digest: str) -> Path:
@@ -116,7 +112,7 @@ class Store:
         """Say whether the file with a digest was found and believed."""
         return store_digest in self._open
 
-    def _file(self, store_digest: str) -> tuple[Buffer, dict[str, Entry]]:
+    def _file(self, store_digest: str) -> tuple[bytes, dict[str, Entry]]:
         if store_digest not in self._open:
             path = self.path(store_digest)
             data = _read(path)
@@ -131,12 +127,10 @@ class Store:
         return self._open[store_digest]
 
 
-def _read(path: Path) -> Buffer:
+def _read(path: Path) -> bytes:
+    """Return the bytes of a file; no mapping, which would follow what happens to the file later."""
     try:
-        with path.open("rb") as file:
-            if path.stat().st_size == 0:
-                return b""
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return path.read_bytes()
     except FileNotFoundError:
         raise StoreError.because(
             "CEP-I2", f"the weights file {path} is missing; give its directory with --store"
@@ -147,7 +141,7 @@ def _read(path: Path) -> Buffer:
         ) from None
 
 
-def _entries(path: Path, data: Buffer) -> dict[str, Entry]:
+def _entries(path: Path, data: bytes) -> dict[str, Entry]:
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > min(MAX_HEADER_BYTES, len(data) - 8):  # noqa: PLR2004 - its size
         raise StoreError.because("CEP-I2", f"{path} is not a safetensors file")
