@@ -368,16 +368,19 @@ def _missing(error: ImportError) -> Refused:
 
 
 def _extra_with(module: str) -> str | None:
-    """Return the extra of this distribution that installs `module`, or None."""
+    """Return the smallest extra of this distribution that installs `module`, or None."""
     from importlib.metadata import PackageNotFoundError, requires
 
     try:
         requirements = requires(DISTRIBUTION) or []
     except PackageNotFoundError:
         return None
+    brings: dict[str, set[str]] = {}
     for requirement in requirements:
         name = re.match(r"[A-Za-z0-9._-]+", requirement)
         extra = re.search(r"extra == ['\"]([^'\"]+)", requirement)
-        if extra and name and name.group().lower().replace("-", "_") == module.lower():
-            return extra.group(1)
-    return None
+        if extra and name:
+            package = name.group().lower().replace("-", "_")
+            brings.setdefault(extra.group(1), set()).add(package)
+    fitting = [extra for extra, packages in brings.items() if module.lower() in packages]
+    return min(fitting, key=lambda extra: (len(brings[extra]), extra), default=None)

@@ -132,6 +132,12 @@ def test_a_package_of_an_extra_that_is_missing():
     assert "pip install 'acp-cep[adapters]'" in one["message"]
 
 
+def test_the_smallest_extra_is_named():
+    result = invoke(raising(ModuleNotFoundError("no", name="numpy")), "--format", "json")
+    (one,) = json.loads(result.stdout)["diagnostics"]
+    assert "pip install 'acp-cep[runtime]'" in one["message"]
+
+
 def test_a_package_of_an_extra_that_is_broken():
     result = invoke(raising(ImportError("libfoo.so not found", name="openvino")))
     assert result.exit_code == 1
