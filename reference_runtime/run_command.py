@@ -122,7 +122,10 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         raise click.UsageError("no key to sign the receipt with: give --key, or set CEP_KEY")
     key = load_private_key(key_file, passphrase_file)
     issuer = issuer or _granted_issuer(policy, key)
-    for path in filter(None, (output_file, receipt_file, timeline_file)):
+    written = [path for path in (output_file, receipt_file, timeline_file) if path is not None]
+    if len({path.resolve() for path in written}) < len(written):
+        raise click.UsageError("--outputs, --receipt and --timeline must name different files")
+    for path in written:
         _require_writable(path)
     given = [read_npz(path) for path in input_files]
     envelope = files.read(plan)

@@ -112,7 +112,7 @@ def _names(bindings: Sequence[Binding]) -> list[str]:
 
 
 def _repeated(given: list[tuple[TensorDigest, ...]], runs: int) -> list[tuple[TensorDigest, ...]]:
-    return given * (runs // len(given)) if runs % len(given) == 0 else given
+    return given * (runs // len(given)) if given and runs % len(given) == 0 else given
 
 
 def _data(report: ReceiptReport, policy: TrustPolicy) -> dict[str, object]:
