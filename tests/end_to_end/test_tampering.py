@@ -241,6 +241,26 @@ def test_plan_with_changed_weights(bench, weights, share):
     assert {d.code for d in errors(report.diagnostics)} == {"CEP-I2"}
 
 
+def test_weights_that_change_once_they_are_bound(bench, weights):
+    """What was hashed is what is used, whatever happens to the file after that."""
+    with np.load(bench / "inputs/000.npz", allow_pickle=False) as batch:
+        inputs = dict(batch)
+    original = weights.read_bytes()
+    with Runtime(policy=bench.policy) as runtime:
+        bound = runtime.load(
+            (bench / TORCH).read_bytes(),
+            descriptors=bench.descriptors,
+            store=Store(weights.parent),
+        )
+        expected = bound.run(inputs)["embedding"]
+        with weights.open("r+b") as stream:
+            stream.seek(len(original) // 2)
+            stream.write(b"\x3e" * (len(original) // 2))
+        found = bound.run(inputs)["embedding"]
+    weights.write_bytes(original)
+    np.testing.assert_array_equal(found, expected)
+
+
 def flip(file, share=0.5):
     data = bytearray(file.read_bytes())
     data[int(share * len(data))] ^= 1
