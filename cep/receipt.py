@@ -182,6 +182,7 @@ class Account:
         measured: Times by step.
         trips: Limits that were crossed.
         alternates: Alternates that were taken.
+        plan_digest: Identity of the plan; computed where it is not known yet.
     """
 
     plan: Plan
@@ -196,6 +197,7 @@ class Account:
     measured: Sequence[MeasuredStep] = ()
     trips: Sequence[Trip] = ()
     alternates: Sequence[AlternateTaken] = ()
+    plan_digest: str = ""
 
 
 def statement(account: Account, issuer: str) -> Statement:
@@ -206,7 +208,7 @@ def statement(account: Account, issuer: str) -> Statement:
     """
     if account.runs < 1:
         raise ReceiptError.because("CEP-P4", "nothing ran since the last receipt; run the plan")
-    plan_digest = digest(account.plan.to_json())
+    plan_digest = account.plan_digest or digest(account.plan.to_json())
     return Statement(
         statement_type=_STATEMENT,
         subject=(

@@ -297,6 +297,7 @@ class BoundPlan:
                 raise ReceiptError.because("CEP-P4", reason)
             account = Account(
                 plan=self.plan,
+                plan_digest=self._admitted.digest,
                 descriptors=[device.descriptor_digest for device in self._admitted.devices],
                 verifier=self._admitted.verification,
                 binding=[device.binding() for device in self._admitted.devices],
