@@ -18,7 +18,7 @@ from reference_runtime.adapter import (
     UnsupportedError,
     View,
 )
-from reference_runtime.adapters import exported
+from reference_runtime.adapters import exported, indices
 from reference_runtime.adapters.coverage import Coverage
 from reference_runtime.adapters.torch_module import torch_library
 from reference_runtime.host import HostAdapter, check_views
@@ -70,7 +70,9 @@ class OnnxRuntimeCpuAdapter(HostAdapter):
 
     def supports(self, region: Region) -> Support:
         """Say whether the region can be prepared."""
-        return Support((*COVERAGE.reasons(region), *exported.reasons(region)))
+        return Support(
+            (*COVERAGE.reasons(region), *indices.reasons(region), *exported.reasons(region))
+        )
 
     def prepare(
         self,
@@ -92,6 +94,7 @@ class OnnxRuntimeCpuAdapter(HostAdapter):
                 f"{self.name}: the region's constants have {size} bytes; an ONNX model in memory "
                 f"holds {MAX_MODEL_BYTES}: plan smaller regions",
             )
+        indices.check_constants(region, constants)
         program = exported.export(region, constants)
         session = self._session(_onnx_model(program))
         return OnnxRuntimeExecutable(region, program, session)
@@ -134,7 +137,8 @@ class OnnxRuntimeExecutable:
                 binding.bind_input(name, "cpu", 0, view.dtype, view.shape, view.ctypes.data)
         for node, view in zip(self.session.get_outputs(), outputs, strict=True):
             binding.bind_output(node.name, "cpu", 0, view.dtype, view.shape, view.ctypes.data)
-        return _thunk(self.session.run_with_iobinding, binding, (*shaped, *outputs))
+        thunk = _thunk(self.session.run_with_iobinding, binding, (*shaped, *outputs))
+        return indices.guarded(self.region, inputs, sizes, thunk)
 
 
 def _thunk(run: Callable[[Any], None], binding: Any, views: tuple[View, ...]) -> Thunk:

@@ -23,7 +23,7 @@ from reference_runtime.adapter import (
     UnsupportedError,
     View,
 )
-from reference_runtime.adapters import exported, narrow_integers
+from reference_runtime.adapters import exported, indices, narrow_integers
 from reference_runtime.adapters.coverage import Coverage
 from reference_runtime.adapters.torch_module import torch_library
 from reference_runtime.host import HostAdapter, check_views
@@ -84,6 +84,7 @@ class OpenVinoCpuAdapter(HostAdapter):
                 *COVERAGE.reasons(region),
                 *narrow_integers.reasons(region),
                 *_numbers_not_taken(region),
+                *indices.reasons(region),
                 *exported.reasons(region),
             )
         )
@@ -106,6 +107,7 @@ class OpenVinoCpuAdapter(HostAdapter):
                 raise UnsupportedError.because(
                     "RUN-A3", f"{self.name}: constant {name} {_TOO_WIDE}"
                 )
+        indices.check_constants(region, constants)
         program = exported.export(region, constants)
         compiled = self._compile(program)
         used = compiled.get_property(PRECISION)
@@ -157,7 +159,7 @@ class OpenVinoExecutable:
             # Half the cost of an asynchronous start, and no copies of the outputs.
             infer(share_outputs=True)
 
-        return thunk
+        return indices.guarded(self.region, inputs, sizes, thunk)
 
 
 def _numbers_not_taken(region: Region) -> Iterator[str]:

@@ -458,3 +458,58 @@ def test_integers_are_shown_to_fit_32_bits_or_refused(case):
     b.input("i", "i64[s0, s1]")
     b.input("x", "f32[s0, s1]")
     assert (not list(reasons(b.region(build(b))))) == fits
+
+
+def looked_up(b):
+    return b.op("embedding", b.input("w", "f32[10, 4]"), b.input("i", "i64[s0]"))
+
+
+def gathered(b):
+    i = b.op("unsqueeze", b.op("clone", b.input("i", "i64[s0]")), dim=0)
+    return b.op("gather", b.input("w", "f32[1, 10]"), i, dim=1)
+
+
+def picked(b):
+    return b.op("index.Tensor", b.input("w", "f32[10]"), b.input("i", "i64[s0]"))
+
+
+INDICES = {
+    looked_up: ([0, 9], [[0, 10], [-1, 0]]),
+    gathered: ([0, 9], [[0, 10], [-1, 0]]),
+    picked: ([-10, 9], [[0, 10], [-11, 0]]),
+}
+
+
+@pytest.mark.parametrize("build", INDICES, ids=lambda f: f.__name__)
+def test_an_index_outside_its_axis_ends_in_an_error_on_every_stack(adapter, build):
+    inside, outside = INDICES[build]
+    b = RegionBuilder()
+    region = b.region(build(b))
+    executable = prepare(adapter, region, {})
+    run(executable, region, {"s0": 2}, {"i": np.array(inside)})
+    for indices in outside:
+        with pytest.raises(Exception, match=r"index|out of (range|bounds)"):
+            run(executable, region, {"s0": 2}, {"i": np.array(indices)})
+
+
+def test_a_constant_that_is_an_index_outside_its_axis_is_refused(adapters):
+    b = RegionBuilder()
+    w, i = b.input("w", "f32[10, 4]"), b.constant("i", "i64[2]")
+    region = b.region(b.op("embedding", w, i))
+    for name in STACKS[1:]:
+        prepare(adapters[name], region, {"i": np.array([0, 9])})
+        with pytest.raises(UnsupportedError, match="constant i has an index outside"):
+            prepare(adapters[name], region, {"i": np.array([0, 10])})
+
+
+def test_an_index_that_is_computed_is_refused_unless_it_is_shown_to_be_inside(adapters):
+    b = RegionBuilder({"s0": Range(1, 10)})
+    w = b.input("w", "f32[10, 4]")
+    end = b.op("arange.start_step", start=parse("0"), end=parse("s0"), dtype="i64")
+    shown = b.region(b.op("embedding", w, b.op("add.Scalar", end, other=0, alpha=1)))
+    b = RegionBuilder({"s0": Range(1, 10)})
+    w, i = b.input("w", "f32[10, 4]"), b.input("i", "i64[s0]")
+    computed = b.region(b.op("embedding", w, b.op("clamp", i, min=0, max=20)))
+    for name in STACKS[1:]:
+        assert adapters[name].supports(shown).ok
+        assert any("does not refuse" in r for r in adapters[name].supports(computed).reasons)
