@@ -78,17 +78,25 @@ def reasons(region: Region) -> Iterator[str]:
     makers = {value: node for node in region.nodes for value in node.outputs}
     for use in uses(region):
         maker = makers.get(use.source)
-        if maker is None:
-            continue
-        start, end = maker.attributes.get("start"), maker.attributes.get("end")
-        if maker.target == f"{PREFIX}arange.start_step" and isinstance(start, Dim):
-            inside = isinstance(end, Dim) and at_most(end, use.size, region.ranges)
-            if inside and at_most(Dim.constant(0), start, region.ranges):
-                continue
-        yield (
-            f"{use.node.target} at {use.node.outputs[0]} has an index that {maker.target} "
-            "computes; this stack does not refuse one that is outside its axis"
-        )
+        if maker is not None and not _stays_inside(maker, use, region):
+            yield (
+                f"{use.node.target} at {use.node.outputs[0]} has an index that {maker.target} "
+                "computes; this stack does not refuse one that is outside its axis"
+            )
+
+
+def _stays_inside(maker: Node, use: Use, region: Region) -> bool:
+    """Say whether a range of integers, or a clamped one, is inside the axis for all sizes."""
+    first, last = maker.attributes.get("min"), maker.attributes.get("max")
+    if maker.target == f"{PREFIX}arange.start_step":
+        first, end = maker.attributes["start"], maker.attributes["end"]
+        last = end - Dim.constant(1) if isinstance(end, Dim) else None
+    low, high = (Dim.constant(v) if isinstance(v, int) else v for v in (first, last))
+    if not isinstance(low, Dim) or not isinstance(high, Dim):
+        return False
+    least = -use.size if use.negative else Dim.constant(0)
+    ranges = region.ranges
+    return at_most(least, low, ranges) and at_most(high + Dim.constant(1), use.size, ranges)
 
 
 def check_constants(region: Region, constants: Mapping[str, View]) -> None:

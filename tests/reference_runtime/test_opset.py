@@ -99,8 +99,8 @@ def pick(b):
     x, k = b.input("x", "f32[s0, s1, 8]"), b.input("k", "i32[s0, s1]")
     at = b.op("clamp", i, min=0, max=0)
     out = [b.op("embedding", table, i), b.op("embedding", table, k)]
-    out += [b.op("gather", i, b.op("clamp", i, max=1), dim=1), b.op("index.Tensor", x, at)]
-    out += [b.op("index.Tensor", x, at, b.op("clamp", i, max=1))]
+    out += [b.op("gather", i, b.op("clamp", i, min=0, max=1), dim=1), b.op("index.Tensor", x, at)]
+    out += [b.op("index.Tensor", x, at, b.op("clamp", i, min=0, max=1))]
     out += [b.op("index.Tensor", table, k)]
     return out
 
