@@ -89,6 +89,19 @@ class Refused(Exception):
         return cls(Diagnostic(code, Severity.ERROR, path, message))
 
 
+class FileRefusedError(Refused):
+    """A refusal that is about one file.
+
+    Attributes:
+        file: Name of the file as the user gave it.
+    """
+
+    def __init__(self, file: str, *diagnostics: Diagnostic) -> None:
+        """Refuse `file` for the given reasons."""
+        super().__init__(*diagnostics)
+        self.file = file
+
+
 class DecodeError(Refused):
     """Bytes that are not the strict JSON of spec/envelope.md (codes ``ENV-J…``)."""
 

@@ -17,9 +17,8 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from acp.cli import files
-from acp.cli.output import FileRefusedError
-from acp.diagnostics import Diagnostic, Severity
+from acp import files
+from acp.diagnostics import Diagnostic, FileRefusedError, Severity
 from cep.receipt import TensorDigest, tensor_digest
 
 if TYPE_CHECKING:

@@ -76,7 +76,7 @@ class Store:
         """
         path = self.path("sha256:" + hashlib.sha256(data).hexdigest())
         if not path.exists():
-            from acp.cli.files import write
+            from acp.files import write
 
             path.parent.mkdir(parents=True, exist_ok=True)
             write(path, data)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from acp.cli import files
+from acp import files
 from acp.cli.inputs import expand
 from acp.cli.options import FILE, load_policy, load_private_key, passphrase_option
-from acp.cli.output import Command, FileRefusedError, Finding, Outcome, about, progress
-from acp.diagnostics import Diagnostic, Severity
+from acp.cli.output import Command, Finding, Outcome, about, progress
+from acp.diagnostics import Diagnostic, FileRefusedError, Severity
 from acp.dsse import RECEIPT
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The `acp` command line. `acp.cli.output` and `acp.cli.files` serve the `cep` one too."""
+"""The `acp` command line. `acp.cli.output` and `acp.files` serve the `cep` one too."""
 
 from __future__ import annotations
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from acp import documents
+from acp import documents, files
 from acp.canonical import decode
-from acp.cli import files
-from acp.cli.output import FileRefusedError, about
-from acp.diagnostics import Diagnostic, Severity, SignatureError
+from acp.cli.output import about
+from acp.diagnostics import Diagnostic, FileRefusedError, Severity, SignatureError
 from acp.dsse import Envelope
 
 if TYPE_CHECKING:

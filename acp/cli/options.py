@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from acp.cli import files
+from acp import files
 from acp.cli.output import about
 from acp.diagnostics import KeyFileError
 

@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 from typing_extensions import override
 
-from acp.diagnostics import Diagnostic, Refused, Severity
+from acp.diagnostics import Diagnostic, FileRefusedError, Refused, Severity
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -96,19 +96,6 @@ class Outcome:
     def ok(self) -> bool:
         """Whether no finding is an error."""
         return not any(f.diagnostic.severity is Severity.ERROR for f in self.findings)
-
-
-class FileRefusedError(Refused):
-    """A refusal that is about one file.
-
-    Attributes:
-        file: Name of the file as the user gave it.
-    """
-
-    def __init__(self, file: str, *diagnostics: Diagnostic) -> None:
-        """Refuse `file` for the given reasons."""
-        super().__init__(*diagnostics)
-        self.file = file
 
 
 class about:  # noqa: N801 - reads as a clause: `with about(file):`

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from acp import dsse
+from acp import dsse, files
 from acp.canonical import decode
-from acp.cli import files
 from acp.cli.options import FILE, instant_option, load_policy, output_option
 from acp.cli.output import Command, Outcome, about, one_line
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 
-from acp import dsse
-from acp.cli import files
+from acp import dsse, files
 from acp.cli.inputs import open_input
 from acp.cli.options import (
     FILE,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from acp.cli import files
+from acp import files
 from acp.cli.options import FILE, load_policy, now_option, policy_option, understand_option
 from acp.cli.output import Command, Finding, Outcome, about, findings, one_line, progress
 from acp.diagnostics import Refused

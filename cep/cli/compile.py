@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from acp import canonical
-from acp.cli import files
+from acp import canonical, files
 from acp.cli.inputs import expand
 from acp.cli.options import FILE, output_option
 from acp.cli.output import Command, Outcome, about, note

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from acp import files
 from acp.canonical import decode
-from acp.cli import files
 from acp.cli.inputs import expand, open_input
 from acp.cli.options import FILE
-from acp.cli.output import FileRefusedError, about
-from acp.diagnostics import Diagnostic, Refused, Severity
+from acp.cli.output import about
+from acp.diagnostics import Diagnostic, FileRefusedError, Refused, Severity
 
 if TYPE_CHECKING:
     from acp.message import Message

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from acp.cli import files
+from acp import files
 from acp.cli.options import FILE, load_policy, now_option, output_option
 from acp.cli.output import Command, Finding, Outcome, about
 

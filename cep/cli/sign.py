@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from acp import canonical, dsse
-from acp.cli import files
+from acp import canonical, dsse, files
 from acp.cli.inputs import open_input
 from acp.cli.options import key_option, load_private_key, output_option, passphrase_option
 from acp.cli.output import Command, Outcome, about

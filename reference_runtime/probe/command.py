@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from acp.cli import files
-from acp.cli.output import Command, FileRefusedError, Finding, Outcome, note, progress
-from acp.diagnostics import Diagnostic, Refused, Severity
+from acp import files
+from acp.cli.output import Command, Finding, Outcome, note, progress
+from acp.diagnostics import Diagnostic, FileRefusedError, Refused, Severity
 
 if TYPE_CHECKING:
     from acp.message import Message

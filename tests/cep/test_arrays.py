@@ -7,7 +7,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from acp.cli.output import FileRefusedError
+from acp.diagnostics import FileRefusedError
 from cep.arrays import MAX_ARRAYS, read_npz, split_runs, summaries, write_npz
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from acp.cli import output
-from acp.cli.output import Command, FileRefusedError, Finding, LazyGroup, Outcome, about
-from acp.diagnostics import Diagnostic, Refused, Severity
+from acp.cli.output import Command, Finding, LazyGroup, Outcome, about
+from acp.diagnostics import Diagnostic, FileRefusedError, Refused, Severity
 
 ERROR = Diagnostic("ACP-C01", Severity.ERROR, "/a/0", "found 1, allowed is 2")
 WARNING = Diagnostic("ACP-M01", Severity.WARNING, "", "odd")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from acp.cli import files
-from acp.cli.output import FileRefusedError
+from acp import files
+from acp.diagnostics import FileRefusedError
 
 
 def refused(function, *arguments, **options):

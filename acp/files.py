@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from acp.canonical import Limits
-from acp.cli.output import FileRefusedError
-from acp.diagnostics import Diagnostic, Severity
+from acp.diagnostics import Diagnostic, FileRefusedError, Severity
 
 MAX_BYTES: Final = Limits().max_bytes
 """As much as `acp.canonical.decode` takes."""
