@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import random
 import shutil
 import statistics
 import subprocess
@@ -103,26 +104,27 @@ def interleaved(
 ) -> dict[str, list[int]]:
     """Return the times of each call in nanoseconds, taken in turns so that all see one machine.
 
-    The order alternates from round to round, so that no call always follows the same one; unless it
+    Each round has another order, since what follows itself finds its data in the caches; unless it
     is `ordered`, because one call needs what another one did.
     """
+    dice = random.Random(0)  # noqa: S311 - an order, not a secret
     times: dict[str, list[int]] = {name: [] for name in calls}
+    names = list(calls)
     for number in range(rounds + warm):
-        turn = list(calls.items())
-        for name, call in turn if number % 2 or ordered else reversed(turn):
+        for name in names if ordered else dice.sample(names, len(names)):
             began = time.perf_counter_ns()
-            call()
+            calls[name]()
             if number >= warm:
                 times[name].append(time.perf_counter_ns() - began)
     return times
 
 
-def paired_ratio(times: Sequence[int], base: Sequence[int]) -> float:
+def paired_ratio(times: Sequence[float], base: Sequence[float]) -> float:
     """Return the median over the rounds of how many times as long as the base it took."""
     return statistics.median(t / b for t, b in zip(times, base, strict=True))
 
 
-def paired_difference(times: Sequence[int], base: Sequence[int]) -> float:
+def paired_difference(times: Sequence[float], base: Sequence[float]) -> float:
     """Return the median over the rounds of how much longer than the base it took."""
     return statistics.median(t - b for t, b in zip(times, base, strict=True))
 
