@@ -291,7 +291,11 @@ def test_copied_signature_is_refused():
     assert refusal_of(twice, policy(grant(ALICE, BOB, threshold=2))).code == "ENV-E4"
 
 
-@pytest.mark.parametrize("hint", ["", "nonsense", BOB.public.keyid, CAROL.public.keyid])
+@pytest.mark.parametrize(
+    "hint",
+    ["", "nonsense", BOB.public.keyid, CAROL.public.keyid],
+    ids=["none", "nonsense", "of a granted key", "of another key"],
+)
 def test_key_ids_of_the_envelope_neither_allow_nor_break(hint):
     (signature,) = json.loads(signed(ALICE))["signatures"]
     data = edited(signed(ALICE), signatures=[signature | {"keyid": hint}])
