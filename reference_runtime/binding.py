@@ -163,7 +163,7 @@ class Binder:
             raise
         self.inputs = tuple(self._port(b, written=False) for b in plan.inputs)
         self.outputs = tuple(self._port(b, written=True) for b in plan.outputs)
-        self._names = frozenset(port.name for port in self.inputs)
+        self._kinds = {port.name: DTYPES.get(port.type.dtype) for port in self.inputs}
 
     def at(self, inputs: Mapping[str, Any]) -> tuple[BoundShapes, tuple[View, ...]]:
         """Return the plan bound for the shapes of `inputs`, and the inputs in the plan's order.
@@ -172,13 +172,13 @@ class Binder:
             InputError: The plan does not admit the inputs (RUN-I1, RUN-I2, RUN-I3).
         """
         arrays = self._arrays(inputs)
-        key = tuple(array.shape for array in arrays)
+        key = tuple([array.shape for array in arrays])
         bound = self._bound.get(key)
         if bound is None:
             bound = self._bound[key] = self._bind(self._sizes(arrays))
             while len(self._bound) > self._capacity:
                 self._bound.popitem(last=False)
-        else:
+        elif len(self._bound) > 1:
             self._bound.move_to_end(key)
         return bound, arrays
 
@@ -240,21 +240,26 @@ class Binder:
 
     def _arrays(self, inputs: Mapping[str, Any]) -> tuple[View, ...]:
         """Return the inputs in the plan's order, judged by name and dtype."""
-        if inputs.keys() != self._names:
+        if inputs.keys() != self._kinds.keys():
             raise InputError(*self._misnamed(inputs))
         arrays = []
-        for port in self.inputs:
-            given = inputs[port.name]
-            expected = DTYPES[port.type.dtype]
-            if not isinstance(given, np.ndarray):
-                if not hasattr(given, "__dlpack__"):
-                    found = f"a {type(given).__name__}, which is no array"
-                    raise _wrong_dtype(port, found)
-                given = np.from_dlpack(given)
-            if given.dtype != expected:
-                raise _wrong_dtype(port, str(given.dtype))
+        for name, expected in self._kinds.items():
+            given = inputs[name]
+            # NumPy has one object for each plain dtype; others may be equal to it.
+            if type(given) is not np.ndarray or given.dtype is not expected:
+                given = self._array(name, given)
             arrays.append(given)
         return tuple(arrays)
+
+    def _array(self, name: str, given: Any) -> View:
+        """Return an input as an array, judged by its dtype."""
+        port = next(port for port in self.inputs if port.name == name)
+        if not isinstance(given, np.ndarray) and not hasattr(given, "__dlpack__"):
+            raise _wrong_dtype(port, f"a {type(given).__name__}, which is no array")
+        array: View = given if isinstance(given, np.ndarray) else np.from_dlpack(given)
+        if array.dtype != DTYPES[port.type.dtype]:
+            raise _wrong_dtype(port, str(array.dtype))
+        return array
 
     def _misnamed(self, inputs: Mapping[str, Any]) -> Iterable[Diagnostic]:
         known = [port.name for port in self.inputs]

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from queue import Empty, SimpleQueue
 from time import perf_counter_ns
-from typing import Final, Protocol, Self, TypeAlias
+from typing import Final, NamedTuple, Protocol, Self, TypeAlias
 
 Thunk: TypeAlias = Callable[[], object]
 
@@ -57,8 +57,7 @@ class StepHangsError(StepFailedError):
     """A step did not end within its limit. The executor cannot be used again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timeline:
+class Timeline(NamedTuple):
     """When the steps of one run began and ended, on the clock of `time.perf_counter_ns`.
 
     Attributes:

@@ -26,8 +26,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, Final, Self
+from time import perf_counter_ns, time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from weakref import WeakSet
 
 import numpy as np
@@ -63,8 +63,7 @@ class PlanClosedError(Refused):
     """A plan that is closed, or has expired while it was bound (CEP-I5, RUN-X4)."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(NamedTuple):
     """When the parts of one run happened, on the clock of `time.perf_counter_ns`.
 
     Attributes:
@@ -101,14 +100,14 @@ class Runtime:
         *,
         policy: TrustPolicy,
         adapters: Sequence[Adapter] | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time,
     ) -> None:
         """Set what every plan is judged by.
 
         Args:
             policy: Who is trusted, and whose adapters may be loaded.
             adapters: Adapters that the embedding program made itself. None: the installed ones.
-            clock: Tells the time, aware of its time zone.
+            clock: Tells the time, in seconds since 1970 began (UTC).
         """
         self._policy = policy
         self._adapters = adapters
@@ -143,7 +142,7 @@ class Runtime:
             descriptors=descriptors,
             policy=self._policy,
             store=store,
-            now=self._clock(),
+            now=_moment(self._clock()),
             adapters=self._adapters,
         )
         bound = BoundPlan(admitted, Binder(admitted, store, progress=progress), clock=self._clock)
@@ -164,11 +163,22 @@ class Runtime:
 
 @dataclass(slots=True)
 class _Tally:
-    """What has happened since the last receipt."""
+    """What has happened since the last receipt.
+
+    Attributes:
+        runs: Runs that ended well.
+        started_at: When the first of them began, in seconds since 1970 began.
+        latest_at: When the latest of them began.
+        latest_ns: How long it took, in nanoseconds.
+        inputs: Root over their inputs.
+        outputs: Root over their outputs.
+        trips: Limits that were crossed.
+    """
 
     runs: int = 0
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
+    started_at: float | None = None
+    latest_at: float = 0
+    latest_ns: int = 0
     inputs: Root = field(default_factory=Root)
     outputs: Root = field(default_factory=Root)
     trips: list[Trip] = field(default_factory=list)
@@ -178,7 +188,7 @@ class BoundPlan:
     """A plan that is ready to run; one run at a time, from any thread."""
 
     def __init__(
-        self, admitted: AdmittedPlan, binder: Binder, *, clock: Callable[[], datetime]
+        self, admitted: AdmittedPlan, binder: Binder, *, clock: Callable[[], float]
     ) -> None:
         """Take over a binder, and prepare to execute what it binds."""
         plan = admitted.plan
@@ -187,7 +197,7 @@ class BoundPlan:
         self._clock = clock
         self._lock = threading.Lock()
         self._closed = False
-        self._expires_at = datetime.fromisoformat(plan.expires_at)
+        self._expires_at = datetime.fromisoformat(plan.expires_at).timestamp()
         names = [queue.id for queue in plan.queues]
         self._executor = executor(
             Schedule.of(
@@ -251,12 +261,12 @@ class BoundPlan:
             PlanClosedError: The plan is closed (RUN-X4) or has expired (CEP-I5).
         """
         with self._lock:
-            started_at = self._open()
+            now = self._open()
             bound, arrays = self._binder.at(inputs)
             began = perf_counter_ns()
             for views, array in zip(bound.inputs, arrays, strict=True):
                 for view in views:
-                    np.copyto(view, array)
+                    view[...] = array
             # Of the copies, since the caller's arrays may change meanwhile; and before the steps,
             # since one may write over an input whose last reader has run.
             given = bound.given.digest(map(_elements_digest, _held(bound.inputs, arrays)))
@@ -272,8 +282,9 @@ class BoundPlan:
             tally = self._tally
             tally.inputs.append(given)
             tally.outputs.append(bound.made.digest(map(_elements_digest, bound.outputs)))
-            tally.started_at = tally.started_at or started_at
-            tally.finished_at = self._clock()
+            if tally.started_at is None:
+                tally.started_at = now
+            tally.latest_at, tally.latest_ns = now, record.ended_ns - began
             tally.runs += 1
             self._number += 1
             self._history.append(record)
@@ -292,7 +303,7 @@ class BoundPlan:
         keys = key if isinstance(key, Iterable) else (key,)
         with self._lock:
             tally = self._tally
-            if tally.started_at is None or tally.finished_at is None:
+            if tally.started_at is None:
                 reason = "no run has ended well since the last receipt; run the plan first"
                 raise ReceiptError.because("CEP-P4", reason)
             account = Account(
@@ -301,8 +312,8 @@ class BoundPlan:
                 descriptors=[device.descriptor_digest for device in self._admitted.devices],
                 verifier=self._admitted.verification,
                 binding=[device.binding() for device in self._admitted.devices],
-                started_at=tally.started_at,
-                finished_at=tally.finished_at,
+                started_at=_moment(tally.started_at),
+                finished_at=_moment(tally.latest_at + tally.latest_ns / 1e9),
                 runs=tally.runs,
                 inputs_root=tally.inputs.digest,
                 outputs_root=tally.outputs.digest,
@@ -327,7 +338,7 @@ class BoundPlan:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def _open(self) -> datetime:
+    def _open(self) -> float:
         """Return the time, if the plan may run now."""
         now = self._clock()
         if self._closed:
@@ -375,6 +386,10 @@ class BoundPlan:
             return DeviceLostError.because("RUN-X2", f"{place}: {message}", path)
         message = str(cause) if isinstance(cause, Refused) else f"{type(cause).__name__}: {cause}"
         return StepError.because("RUN-X1", f"{place} failed: {message}", path)
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _limits(plan: Plan) -> list[int | None] | None:

@@ -283,4 +283,4 @@ def bound(world, **kwargs):
     """The plan, ready to run."""
     ready = admitted(world)
     store = world.store if world.plan.constants else None
-    return BoundPlan(ready, Binder(ready, store), **{"clock": lambda: NOW, **kwargs})
+    return BoundPlan(ready, Binder(ready, store), **{"clock": NOW.timestamp, **kwargs})

@@ -80,7 +80,7 @@ def test_a_good_plan_on_present_devices(world):
 
 def test_all_the_way(world):
     for good, expected in ((world, chain_result(X)), (fork(), fork_result(X))):
-        with Runtime(policy=POLICY, adapters=good.adapters, clock=lambda: NOW) as runtime:
+        with Runtime(policy=POLICY, adapters=good.adapters, clock=NOW.timestamp) as runtime:
             bound = runtime.load(
                 good.envelope,
                 descriptors=good.signed_descriptors,

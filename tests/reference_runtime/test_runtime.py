@@ -215,13 +215,13 @@ def test_without_a_guard_numbers_are_the_callers_business(tmp_path):
 
 
 def test_a_plan_does_not_run_after_it_has_expired_or_was_closed(tmp_path):
-    now = [NOW]
+    now = [NOW.timestamp()]
     plan = bound(chain(tmp_path), clock=lambda: now[0])
     plan.run({"x": X})
-    now[0] += timedelta(days=365)
+    now[0] += timedelta(days=365).total_seconds()
     with pytest.raises(PlanClosedError, match="CEP-I5"):
         plan.run({"x": X})
-    now[0] = NOW
+    now[0] = NOW.timestamp()
     plan.close()
     plan.close()
     with pytest.raises(PlanClosedError, match="RUN-X4"):
