@@ -39,7 +39,9 @@ def call(*words: str | Path, refuses: bool = False) -> None:
     line = [str(word) for word in words]
     print(f"$ {shlex.join(line)}", flush=True)
     program = sys.executable if line[0] == "python" else str(BIN / line[0])
+    began = time.monotonic()
     code = subprocess.run([program, *line[1:]], check=False, cwd=ROOT).returncode
+    print(f"# {time.monotonic() - began:.1f} s", flush=True)
     if code != (1 if refuses else 0):
         raise SystemExit(f"the command ended with exit status {code}")
 
