@@ -164,6 +164,7 @@ def _one_region(result: Result) -> Iterator[str]:
     yield _table(
         (
             "ratio",
+            "to the usual call",
             "direct to itself",
             "stack",
             "texts × tokens",
@@ -175,6 +176,7 @@ def _one_region(result: Result) -> Iterator[str]:
         (
             (
                 f"{row['ratio']:.3f}{_mark(row['ratio'] > result['target_ratio'])}",
+                f"{row['ratio_to_usual']:.3f}",
                 f"{row['direct_to_itself']:.3f}",
                 row["stack"],
                 f"{row['batch']} × {row['tokens']}",
