@@ -100,22 +100,31 @@ def interleaved(
     *,
     rounds: int,
     warm: int = 5,
+    burst: int = 1,
     ordered: bool = False,
 ) -> dict[str, list[int]]:
     """Return the times of each call in nanoseconds, taken in turns so that all see one machine.
 
-    Each round has another order, since what follows itself finds its data in the caches; unless it
-    is `ordered`, because one call needs what another one did.
+    Args:
+        calls: What to measure.
+        rounds: How often each has its turn.
+        warm: Rounds before, which do not count.
+        burst: Calls a turn. Of several the first does not count: it finds the caches full of what
+            others left there, where a program that calls one thing again and again does not.
+        ordered: Keep the order of the calls, because one needs what another did. Otherwise each
+            round has another order, since what follows itself is faster.
     """
     dice = random.Random(0)  # noqa: S311 - an order, not a secret
     times: dict[str, list[int]] = {name: [] for name in calls}
     names = list(calls)
     for number in range(rounds + warm):
         for name in names if ordered else dice.sample(names, len(names)):
-            began = time.perf_counter_ns()
-            calls[name]()
-            if number >= warm:
-                times[name].append(time.perf_counter_ns() - began)
+            for turn in range(burst):
+                began = time.perf_counter_ns()
+                calls[name]()
+                taken = time.perf_counter_ns() - began
+                if number >= warm and (turn or burst == 1):
+                    times[name].append(taken)
     return times
 
 
