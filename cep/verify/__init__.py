@@ -15,10 +15,10 @@ from __future__ import annotations
 from typing import Final
 
 from cep.verify import capability, equivalence, integrity, memory, order, structure, types
-from cep.verify.admit import ENTRY_RULES, Report, verify
+from cep.verify.admit import ENTRY_RULES, Report, Vouched, verify, vouch
 from cep.verify.rules import RULES, Rule
 
-__all__ = ["FAMILIES", "RULES", "RULESET", "Report", "Rule", "verify"]
+__all__ = ["FAMILIES", "RULES", "RULESET", "Report", "Rule", "Vouched", "verify", "vouch"]
 
 FAMILIES: Final = (integrity, types, structure, order, memory, capability, equivalence)
 RULESET: Final = tuple(sorted((*ENTRY_RULES, *RULES)))

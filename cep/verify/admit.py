@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from acp import canonical, trust
-from acp.acceptance import Accepted, accept
+from acp.acceptance import accept
 from acp.diagnostics import Diagnostic, Refused, Severity
 from acp.dsse import PLAN, SYSTEM_DESCRIPTOR, Envelope
 from acp.v1.capability import CapabilityDescriptor
@@ -58,7 +58,7 @@ class Report:
 def verify(
     plan: bytes,
     *,
-    descriptors: Sequence[bytes],
+    descriptors: Sequence[bytes] | Vouched,
     policy: TrustPolicy,
     now: datetime,
     store: Store | None = None,
@@ -71,7 +71,8 @@ def verify(
     Args:
         plan: The plan in its DSSE envelope, or the bare plan with `unsigned`.
         descriptors: Capability and system descriptors in their DSSE envelopes. Those that the plan
-            does not name are not looked at.
+            does not name are not looked at. Whoever judges many plans gives what `vouch` made of
+            them, under the same policy and at the same moment.
         policy: Which key may sign what for whom.
         now: The moment to judge by, aware of its time zone.
         store: Weights. Without them a warning says that they were not checked.
@@ -93,12 +94,11 @@ def verify(
         view = GraphView.of(document)
     except Refused as refusal:
         return Report(refusal.diagnostics, entry)
-
-    def believe(envelope: bytes) -> Accepted:
-        kinds = (CapabilityDescriptor, SystemDescriptor)
-        return accept(envelope, policy, now=now, expected=kinds, status_lists=status_lists)
-
-    known = _descriptors(document, descriptors, believe)
+    if isinstance(descriptors, Vouched):
+        known = descriptors
+    else:
+        wanted = {d.descriptor_digest or "" for d in document.devices}
+        known = vouch(descriptors, policy=policy, now=now, status_lists=status_lists, wanted=wanted)
     identity = canonical.digest_bytes(payload)
     subject = Subject(
         plan=document,
@@ -169,12 +169,12 @@ def _typed(payload: bytes, value: JsonValue) -> Plan:
 
 
 @dataclass(slots=True)
-class _Known:
+class Vouched:
     """What became of the envelopes of descriptors.
 
     Attributes:
         found: Believed descriptors by digest.
-        refused: Why a descriptor that the plan names is not believed, by digest.
+        refused: Why a descriptor is not believed, by digest.
         systems: Believed system descriptors.
         refused_systems: Why others are not believed.
         warnings: What was found that refuses nothing.
@@ -187,25 +187,37 @@ class _Known:
     warnings: list[Diagnostic] = field(default_factory=list)
 
 
-def _descriptors(
-    plan: Plan, envelopes: Sequence[bytes], believe: Callable[[bytes], Accepted]
-) -> _Known:
+def vouch(
+    envelopes: Sequence[bytes],
+    *,
+    policy: TrustPolicy,
+    now: datetime,
+    status_lists: Sequence[StatusList] = (),
+    wanted: Collection[str] | None = None,
+) -> Vouched:
     """Sort the envelopes of descriptors into what is believed and what is not.
 
     Which descriptor an envelope holds is read from its payload before the signature is checked, but
     only to tell which slot a refusal is about: nothing is used before it is verified.
+
+    Args:
+        envelopes: Capability and system descriptors in their DSSE envelopes.
+        policy: Which key may sign what for whom.
+        now: The moment to judge by, aware of its time zone.
+        status_lists: Revocations, already verified.
+        wanted: Digests of the descriptors that matter; None for all.
     """
-    wanted = {d.descriptor_digest for d in plan.devices}
-    known = _Known()
+    kinds = (CapabilityDescriptor, SystemDescriptor)
+    known = Vouched()
     for data in envelopes:
         claimed, is_system = "", False
         try:
             envelope = Envelope.from_bytes(data)
             is_system = envelope.payload_type == SYSTEM_DESCRIPTOR
             claimed = canonical.digest(canonical.decode(envelope.payload))
-            if claimed not in wanted and not is_system:
+            if wanted is not None and claimed not in wanted and not is_system:
                 continue
-            accepted = believe(data)
+            accepted = accept(data, policy, now=now, expected=kinds, status_lists=status_lists)
         except Refused as refusal:
             first = refusal.diagnostics[0]
             reason = f"{first.message} ({first.code})"
