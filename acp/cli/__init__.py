@@ -15,6 +15,7 @@ from acp.cli.output import DISTRIBUTION, LazyGroup
         "verify": ("acp.cli.verify:verify", "Check signature, trust, schema and rules."),
         "digest": ("acp.cli.digest:digest", "Print the identity of documents."),
         "show": ("acp.cli.show:show", "Print a document for people."),
+        "explain": ("acp.cli.explain:explain", "Print a rule, its reason and an example."),
         "keygen": ("acp.cli.keygen:keygen", "Make a key pair."),
         "policy": ("acp.cli.policy:policy", "Make and read trust policies."),
     },

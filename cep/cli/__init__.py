@@ -14,6 +14,7 @@ from acp.cli.output import DISTRIBUTION, LazyGroup
         "verify": ("cep.cli.verify:verify", "Prove a plan safe for the devices it names."),
         "sign": ("cep.cli.sign:sign", "Put a plan into a signed envelope."),
         "show": ("cep.cli.show:show", "Print a plan for people."),
+        "explain": ("cep.cli.explain:explain", "Print a rule, its reason and an example."),
         "report": ("cep.cli.report:report", "Write a run as one page of HTML."),
         "receipt": ("cep.cli.receipt:receipt", "Check receipts."),
     },

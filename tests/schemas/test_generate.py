@@ -57,7 +57,7 @@ def test_drift_names_the_file(change, outputs, generated):
 
 def test_check_fails_and_says_where(monkeypatch, capsys, outputs, tmp_path):
     write(tmp_path, outputs)
-    for kept in ("schemas/proto", "spec"):
+    for kept in ("schemas/proto", "spec", "docs"):
         shutil.copytree(ROOT / kept, tmp_path / kept, dirs_exist_ok=True)
     monkeypatch.setattr(command, "ROOT", tmp_path)
     assert command.main(["--check"]) == 0

@@ -1,0 +1,46 @@
+"""``acp explain``: print rules as the specification has them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from acp.cli.output import Command, Outcome
+
+if TYPE_CHECKING:
+    from acp.explanation import RuleText
+
+
+@click.command(cls=Command, example="acp explain ACP-C01\nacp explain ENV-T2 ENV-T3")
+@click.argument("codes", metavar="CODE...", nargs=-1, required=True)
+def explain(codes: tuple[str, ...]) -> Outcome:
+    """Print what the rule CODE demands, why, and an example that breaks it.
+
+    Knows the codes ENV-... and ACP-...; those of plans are known to 'cep explain'.
+    """
+    from acp.rule_texts import TEXTS
+
+    return explained(codes, TEXTS)
+
+
+def explained(codes: Sequence[str], texts: Mapping[str, RuleText]) -> Outcome:
+    """Return the texts of some rules.
+
+    Raises:
+        click.BadParameter: There is no text of one of them.
+    """
+    rules = [_rule(code, texts) for code in dict.fromkeys(map(str.upper, codes))]
+    return Outcome(
+        text="\n\n".join(rule.in_words() for rule in rules),
+        data={"rules": [rule.as_json() for rule in rules]},
+    )
+
+
+def _rule(code: str, texts: Mapping[str, RuleText]) -> RuleText:
+    if code in texts:
+        return texts[code]
+    near = difflib.get_close_matches(code, texts, n=3) or sorted(texts)[:3]
+    raise click.BadParameter(f"{code!r} is no code known here; some are {', '.join(near)}")
