@@ -14,10 +14,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow lint schemas bench docs constraints clean
+.PHONY: help demo test test-slow verify-verifier lint schemas bench docs constraints clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## Run a real model end to end: probe, sign, compile, verify, run, receipt, report
 	$(BIN)/python examples/sentence_search/demo.py
@@ -27,6 +27,9 @@ test: $(INSTALLED) ## Run the tests (without slow, hardware, benchmark and gpu)
 
 test-slow: $(INSTALLED) ## Run the slow tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+
+verify-verifier: $(INSTALLED) ## Judge all plans of larger scopes with the verifier and by every interleaving
+	$(BIN)/python -m pytest -n 2 -m "slow or not slow" tests/cep/machine tests/cep/verify
 
 lint: $(INSTALLED) ## Check style, types, layers, schemas, generated files and rule coverage
 	$(BIN)/ruff check .
