@@ -33,12 +33,12 @@ class RuleText:
     example: str = ""
     example_of: str = ""
 
-    def in_words(self) -> str:
-        """Return everything as text for a terminal."""
+    def in_words(self, *, example: bool = True) -> str:
+        """Return the text for a terminal, with or without the example."""
         parts = [f"{self.code} ({self.place})", _wrapped(self.demand)]
         if self.reason:
             parts.append(_wrapped(f"Reason: {self.reason}"))
-        if self.example:
+        if example and self.example:
             what = f", as {self.example_of}" if self.example_of else ""
             parts.append(f"  An example that breaks it{what}:")
             parts.append(textwrap.indent(self.example, "    "))

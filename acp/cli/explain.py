@@ -23,16 +23,20 @@ def explain(codes: tuple[str, ...]) -> Outcome:
     """
     from acp.rule_texts import TEXTS
 
-    return explained(codes, TEXTS)
+    return answer(find(codes, TEXTS))
 
 
-def explained(codes: Sequence[str], texts: Mapping[str, RuleText]) -> Outcome:
-    """Return the texts of some rules.
+def find(codes: Sequence[str], texts: Mapping[str, RuleText]) -> list[RuleText]:
+    """Return the texts of some rules, each once.
 
     Raises:
         click.BadParameter: There is no text of one of them.
     """
-    rules = [_rule(code, texts) for code in dict.fromkeys(map(str.upper, codes))]
+    return [_rule(code, texts) for code in dict.fromkeys(map(str.upper, codes))]
+
+
+def answer(rules: Sequence[RuleText]) -> Outcome:
+    """Return the outcome that prints some rules."""
     return Outcome(
         text="\n\n".join(rule.in_words() for rule in rules),
         data={"rules": [rule.as_json() for rule in rules]},

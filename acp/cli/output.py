@@ -32,7 +32,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
 from typing_extensions import override
@@ -154,6 +154,11 @@ class Command(click.Command):
             outcome = Outcome(findings=findings(refusal))
         except ImportError as error:
             outcome = Outcome(findings=findings(_missing(error)))
+        self.answer(ctx, outcome)
+
+    @staticmethod
+    def answer(ctx: click.Context, outcome: Outcome) -> NoReturn:
+        """Print an outcome, and leave with its exit status."""
         _print(outcome, as_json=ctx.meta.get(_FORMAT) == "json")
         ctx.exit(0 if outcome.ok else 1)
 

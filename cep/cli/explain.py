@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from acp.cli.explain import explained
+from acp.cli.explain import answer, find
 from acp.cli.output import Command, Outcome
+
+if TYPE_CHECKING:
+    from acp.explanation import RuleText
 
 
 @click.command(cls=Command, example="cep explain CEP-M3\ncep explain RUN-X2 ENV-T1")
@@ -17,11 +21,11 @@ def explain(codes: tuple[str, ...]) -> Outcome:
 
     Knows the codes of documents, plans and receipts, of the compiler and of the runtime.
     """
-    return rules_in_words(codes)
+    return answer(rules(codes))
 
 
-def rules_in_words(codes: Sequence[str]) -> Outcome:
-    """Return the texts of some rules.
+def rules(codes: Sequence[str]) -> list[RuleText]:
+    """Return the texts of some rules, each once.
 
     Raises:
         click.BadParameter: There is no text of one of them.
@@ -29,4 +33,4 @@ def rules_in_words(codes: Sequence[str]) -> Outcome:
     from acp import rule_texts as documents
     from cep import rule_texts as plans
 
-    return explained(codes, documents.TEXTS | plans.TEXTS)
+    return find(codes, documents.TEXTS | plans.TEXTS)

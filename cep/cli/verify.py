@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
+from typing_extensions import override
 
 from acp import files
+from acp.cli.explain import answer
 from acp.cli.options import FILE, load_policy, now_option, policy_option
-from acp.cli.output import Command, Finding, Outcome, about
+from acp.cli.output import Command, Finding, Outcome, about, one_line
+from cep.cli.explain import rules
 from cep.cli.inputs import (
     descriptors_option,
     envelopes,
@@ -25,12 +29,38 @@ from cep.cli.inputs import (
 if TYPE_CHECKING:
     from cep.verify import Report
 
+_FINDINGS: Final = "findings"
+_CODE: Final = re.compile(r"[A-Za-z]{3}-[A-Za-z]\d+")
+_MOST_EXPLAINED: Final = 20
+"""Places that are explained at most."""
+
+
+class _Verify(Command):
+    """A command whose ``--explain`` takes the next word only if that is a code."""
+
+    @override
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Let ``--explain`` without a code stand in front of the plan."""
+        words = [
+            f"--explain={_FINDINGS}" if word == "--explain" and not _CODE.fullmatch(then) else word
+            for word, then in zip(args, [*args[1:], ""], strict=True)
+        ]
+        return super().parse_args(ctx, words)
+
+
+def _asked(ctx: click.Context, _: click.Parameter, value: str | None) -> bool:
+    """Answer at once where a rule is asked for; else say whether findings are to be explained."""
+    if value not in (None, _FINDINGS):
+        _Verify.answer(ctx, answer(rules([str(value)])))
+    return value is not None
+
 
 @click.command(
-    cls=Command,
+    cls=_Verify,
     example=(
         "cep verify plan.dsse.json --descriptors devices --policy policy.json\n"
-        "cep verify plan.json --unsigned --descriptors devices --policy policy.json"
+        "cep verify plan.json --unsigned --descriptors devices --policy policy.json --explain\n"
+        "cep verify --explain CEP-M3"
     ),
 )
 @plan_argument
@@ -53,13 +83,22 @@ if TYPE_CHECKING:
     multiple=True,
     help="Signed status list that may revoke descriptors. Can be repeated.",
 )
+@click.option(
+    "--explain",
+    metavar="[CODE]",
+    callback=_asked,
+    help="Explain what refuses PLAN: the rule, and the steps, bytes, waits or types. With CODE, "
+    "only print that rule.",
+)
 @now_option
 def verify(
+    *,
     plan_file: Path,
     descriptor_paths: tuple[Path, ...],
     policy_file: Path,
     store: Path | None,
     unsigned: bool,
+    explain: bool,
     source_file: Path | None,
     status_files: tuple[Path, ...],
     now: datetime,
@@ -94,10 +133,10 @@ def verify(
         source=source,
         unsigned=unsigned,
     )
-    return _outcome(plan_file, report, time.perf_counter() - began)
+    return _outcome(plan_file, report, time.perf_counter() - began, explain=explain)
 
 
-def _outcome(plan_file: Path, report: Report, seconds: float) -> Outcome:
+def _outcome(plan_file: Path, report: Report, seconds: float, *, explain: bool) -> Outcome:
     findings = [Finding(d, str(plan_file)) for d in report.diagnostics]
     data: dict[str, object] = {
         "rules": list(report.rules),
@@ -105,7 +144,11 @@ def _outcome(plan_file: Path, report: Report, seconds: float) -> Outcome:
     }
     if report.plan is None or not report.ok:
         codes = ", ".join(dict.fromkeys(d.code for d in report.diagnostics))
-        return Outcome(f"{plan_file}: refused by {codes}", data, findings)
+        text = f"{plan_file}: refused by {codes}"
+        if explain:
+            told, data["explanations"] = _explained(report)
+            text += f"\n\n{told}"
+        return Outcome(text, data, findings)
     data |= {"digest": report.plan_digest, "graph_digest": report.plan.source.graph_digest}
     text = (
         f"{plan_file}: accepted: plan {report.plan_digest}\n"
@@ -114,3 +157,24 @@ def _outcome(plan_file: Path, report: Report, seconds: float) -> Outcome:
         "descriptors"
     )
     return Outcome(text, data, findings)
+
+
+def _explained(report: Report) -> tuple[str, list[dict[str, object]]]:
+    """Return the rules that refuse a plan, each with the places where it does."""
+    from cep.findings import explain_finding, same_places
+
+    shown = same_places(report.diagnostics)
+    texts: list[str] = []
+    data: list[dict[str, object]] = []
+    for rule in rules(tuple(dict.fromkeys(d.code for d in shown))):
+        texts.append(rule.in_words(example=False))
+        places: list[dict[str, object]] = []
+        for finding in [d for d in shown if d.code == rule.code][:_MOST_EXPLAINED]:
+            lines = explain_finding(report.plan, finding) if report.plan is not None else ()
+            place = (
+                f"  At {one_line(finding.path or 'the whole plan')}: {one_line(finding.message)}"
+            )
+            texts.append("\n".join([place, *(f"    - {one_line(line)}" for line in lines)]))
+            places.append({"path": finding.path, "lines": list(lines)})
+        data.append({**rule.as_json(), "places": places})
+    return "\n\n".join(texts), data
