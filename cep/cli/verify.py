@@ -33,6 +33,10 @@ _FINDINGS: Final = "findings"
 _CODE: Final = re.compile(r"[A-Za-z]{3}-[A-Za-z]\d+")
 _MOST_EXPLAINED: Final = 20
 """Places that are explained at most."""
+_OF_MEANING: Final = frozenset({"CEP-O1", *(f"CEP-M{n}" for n in range(2, 8))})
+"""Rules whose breach a run of the abstract machine shows."""
+_MOST_STATES: Final = 5_000
+"""States of the abstract machine that are looked at for a short run that goes wrong."""
 
 
 class _Verify(Command):
@@ -147,7 +151,8 @@ def _outcome(plan_file: Path, report: Report, seconds: float, *, explain: bool) 
         text = f"{plan_file}: refused by {codes}"
         if explain:
             told, data["explanations"] = _explained(report)
-            text += f"\n\n{told}"
+            wrong, data["interleaving"] = _interleaving(report)
+            text = "\n\n".join(filter(None, (text, told, wrong)))
         return Outcome(text, data, findings)
     data |= {"digest": report.plan_digest, "graph_digest": report.plan.source.graph_digest}
     text = (
@@ -178,3 +183,17 @@ def _explained(report: Report) -> tuple[str, list[dict[str, object]]]:
             places.append({"path": finding.path, "lines": list(lines)})
         data.append({**rule.as_json(), "places": places})
     return "\n\n".join(texts), data
+
+
+def _interleaving(report: Report) -> tuple[str, dict[str, object] | None]:
+    """Return a run of the plan that goes wrong, if it is small enough to be found."""
+    if report.plan is None or not any(d.code in _OF_MEANING for d in report.diagnostics):
+        return "", None
+    from cep.machine import explain
+
+    found = explain(report.plan, limit=_MOST_STATES)
+    if found is None:
+        return "", None
+    events = [f"  {n}. {one_line(event)}" for n, event in enumerate(found.events, 1)]
+    text = "\n".join(["A run that goes wrong:", *events, f"  => {one_line(found.fault)}"])
+    return text, {"events": list(found.events), "fault": found.fault}

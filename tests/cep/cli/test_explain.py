@@ -128,6 +128,29 @@ def test_a_type_error_has_both_types_and_the_operands(verify):
     assert "operand 'x': f32[b, 4]" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("change", "events", "fault"),
+    [
+        (
+            at("buffers/2", buffer("n", "left", 128)),
+            ["BEGIN(0) on 'left'", "BEGIN(1) on 'right'"],
+            "a race: step 1 writes bytes 128 to 255",
+        ),
+        (at("steps/1/waits", [{"queue": "left", "epoch": 2}]), None, "a deadlock"),
+    ],
+    ids=["race", "deadlock"],
+)
+def test_a_run_that_goes_wrong_is_shown(verify, change, events, fault):
+    found = json.loads(verify(mutated("fork", change), "--format", "json").stdout)["interleaving"]
+    assert fault in found["fault"]
+    assert events is None or found["events"] == events
+
+
+def test_what_is_no_matter_of_runs_shows_none(verify):
+    result = verify(mutated("fork", at("values/1/shape", ["b", "5"])), "--format", "json")
+    assert json.loads(result.stdout)["interleaving"] is None
+
+
 def test_a_plan_that_cannot_be_read_has_its_rule_explained(verify):
     case = fork()
     case.plan["colour"] = "blue"
