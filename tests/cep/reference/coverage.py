@@ -1,0 +1,108 @@
+"""docs/opset-coverage.md: what is known about every operation of CEP-Core.
+
+``python -m tests.cep.reference.coverage`` runs all OpInfo cases and writes the counts to
+docs/opset-coverage.json and the page from them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cep.opset import NAMESPACE, OPERATIONS, VERSION, opset_digest
+from cep.reference import CLASSES, FUNCTIONS, class_of
+from tests.cep.opset.test_inference import CASES
+from tests.cep.reference.opinfo import tally
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+JSON = DOCS / "opset-coverage.json"
+PAGE = DOCS / "opset-coverage.md"
+COLUMNS = ("f64", "f32", "exact")
+_HEAD = """# What is known about each operation of CEP-Core
+
+Written by `python -m tests.cep.reference.coverage` from [opset-coverage.json](opset-coverage.json).
+Do not edit. It covers {namespace}/{version}, digest
+
+```text
+{digest}
+```
+
+- **Inference**: the type rule gives ATen's shapes and dtypes (`tests/cep/opset/test_inference.py`).
+- **Reference**: `cep.reference` computes the operation over any namespace with the common part of
+  NumPy 2 and `jax.numpy`.
+- **f64, f32, integers and i1**: cases in which the reference, over NumPy, agrees with PyTorch
+  {torch} within the bound of the error class, of the cases there are. A case is an ATen call that
+  one of PyTorch's OpInfo samples comes down to and that CEP-Core's type rule admits; where CEP-Core
+  has an operation with a number, a sample's element and 0.3 are the numbers. `–`: no case, because
+  the operation has no such operands or no sample has them.
+
+## Error classes
+
+| Class | Units | Of | Why |
+|---|---:|---|---|
+{classes}
+A unit is the distance from 1 to the next float: 2⁻⁵² in f64, 2⁻²³ in f32. `result` is each element
+of the result, `terms` the same with all terms positive, `largest` the largest element of operands
+and results. The reference computes in f64 and rounds once, so a bound in f32 is about PyTorch
+alone.
+
+## Operations
+
+{passed} of {ran} cases passed, over {operations} operations.
+
+| Operation | Inference | Reference | Class | f64 | f32 | integers and i1 |
+|---|:---:|:---:|---|---:|---:|---:|
+"""
+
+
+def measure() -> dict[str, Any]:
+    """Run all cases, and return the counts."""
+    ran, passed, _ = tally()
+    return {
+        "opset_digest": opset_digest(),
+        "torch": torch.__version__.partition("+")[0],
+        "operations": {
+            o.name: {
+                column: {"ran": ran[o.name][column], "passed": passed[o.name][column]}
+                for column in COLUMNS
+                if o.name in ran and ran[o.name][column]
+            }
+            for o in sorted(OPERATIONS.values(), key=lambda o: o.name)
+        },
+    }
+
+
+def page(counts: dict[str, Any]) -> str:
+    """Return the page that shows the counts."""
+    operations = counts["operations"]
+    cells = [c for row in operations.values() for c in row.values()]
+    return _HEAD.format(
+        namespace=NAMESPACE,
+        version=VERSION,
+        digest=counts["opset_digest"],
+        torch=counts["torch"],
+        classes="".join(f"| {n} | {c.units} | {c.of} | {c.why} |\n" for n, c in CLASSES.items()),
+        passed=sum(c["passed"] for c in cells),
+        ran=sum(c["ran"] for c in cells),
+        operations=len(operations),
+    ) + "".join(_row(name, row) for name, row in operations.items())
+
+
+def _row(name: str, row: dict[str, dict[str, int]]) -> str:
+    cells = (
+        f"`{name}`",
+        "yes" if name in CASES else "no",
+        "yes" if name in FUNCTIONS else "no",
+        class_of(name),
+        *(f"{row[c]['passed']} of {row[c]['ran']}" if c in row else "–" for c in COLUMNS),
+    )
+    return f"| {' | '.join(cells)} |\n"
+
+
+if __name__ == "__main__":
+    found = measure()
+    JSON.write_text(json.dumps(found, indent=1) + "\n")
+    PAGE.write_text(page(found))
