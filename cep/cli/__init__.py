@@ -13,6 +13,7 @@ from acp.cli.output import DISTRIBUTION, LazyGroup
         "compile": ("cep.cli.compile:compile_", "Turn an exported model into a plan for devices."),
         "verify": ("cep.cli.verify:verify", "Prove a plan safe for the devices it names."),
         "sign": ("cep.cli.sign:sign", "Put a plan into a signed envelope."),
+        "mutate": ("cep.cli.mutate:mutate", "Make faulty plans, to test a verifier with."),
         "show": ("cep.cli.show:show", "Print a plan for people."),
         "explain": ("cep.cli.explain:explain", "Print a rule, its reason and an example."),
         "report": ("cep.cli.report:report", "Write a run as one page of HTML."),
