@@ -1,4 +1,4 @@
-"""States, transitions and faults of the abstract machine, numbered as in spec/semantics.md.
+"""States, transitions and faults of the abstract machine, named as in spec/semantics.md.
 
 Memory is cut wherever a buffer begins or ends. The bytes of such a *segment* always share their
 content, so a state holds one content a segment: nothing, the writes of a step in flight, or the
@@ -140,7 +140,7 @@ class Machine:
                 bits |= 1 << segment
         return bits
 
-    # --- Before the first step (rule START) ---------------------------------------------------
+    # --- Before the first step (START) ---------------------------------------------------
 
     def start(self) -> State | Fault:
         """Return the state before the first step: inputs and constants are there."""
@@ -156,7 +156,7 @@ class Machine:
                 memory[segment] = index
         return State((0,) * len(self.lines), frozenset(), tuple(memory))
 
-    # --- Transitions (rules BEGIN and END) ----------------------------------------------------
+    # --- Transitions (BEGIN and END) ----------------------------------------------------
 
     def events(self, state: State) -> Iterator[Event]:
         """Yield what can happen next."""
@@ -193,7 +193,7 @@ class Machine:
         ended[self.numbers[self.plan.steps[step].queue]] += 1
         return State(tuple(ended), state.flying - {step}, tuple(memory))
 
-    # --- Faults -------------------------------------------------------------------------------
+    # --- Faults of BEGIN, in the order of its list -------------------------------------------
 
     def _race(self, state: State, step: int) -> Fault | None:
         for other in sorted(state.flying):
@@ -277,7 +277,7 @@ class Machine:
             and users[0].outputs == (new.value,)
         )
 
-    # --- When nothing can move (rules STUCK and DONE) -----------------------------------------
+    # --- When nothing can move (STUCK and DONE) -----------------------------------------
 
     def final_fault(self, state: State) -> Fault | None:
         """Return what is wrong with a state in which nothing can happen, if anything is."""

@@ -8,6 +8,8 @@ from cep.machine import Kind, explore
 from tests.cep.machine.scope import ORDER_AND_MEMORY, judged, plans
 
 SMALL = ("line", "fork", "copy", "constant")
+SMALL_PLANS = 22_500
+"""Plans of each graph with two places."""
 
 
 def compared(graph, places):
@@ -35,7 +37,7 @@ def small_scope():
 
 def test_every_plan_of_three_steps_two_queues_and_two_places(small_scope):
     assert {graph: count for graph, (count, _, _) in small_scope.items()} == dict.fromkeys(
-        SMALL, 22_500
+        SMALL, SMALL_PLANS
     )
     for graph, (_, kinds, _) in small_scope.items():
         assert None in kinds, f"no plan of {graph} goes well; the comparison would say little"
