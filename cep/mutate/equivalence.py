@@ -166,7 +166,9 @@ class _Schedule:
 
     def sees(self, device: str, arena: str) -> bool:
         memory, _ = self.memory(arena)
-        shared = {m.coherence_domain for m in self.descriptors[device].memories} - {None}
+        descriptor = self.descriptors.get(device)
+        own = descriptor.memories if descriptor else ()
+        shared = {m.coherence_domain for m in own} - {None}
         return self.arenas[arena]["device"] == device or memory.coherence_domain in shared
 
 
@@ -292,10 +294,9 @@ class _Proof:
                 raise _Unproven("an operation comes before one that it depends on")
             made_later -= set(op["outputs"])
         here = self.new.device(step)
-        claims = [
-            {c.op: c.variants for c in self.new.descriptors[d].ops if d in self.new.descriptors}
-            for d in (device, here)
-        ]
+        if not {device, here} <= self.new.descriptors.keys():
+            raise _Unproven(f"{device!r} or {here!r} is not described")
+        claims = [{c.op: c.variants for c in self.new.descriptors[d].ops} for d in (device, here)]
         if here != device and any(
             claims[0].get(op["target"]) != claims[1].get(op["target"]) for op in ops
         ):

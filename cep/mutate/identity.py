@@ -305,7 +305,9 @@ def _spelled_otherwise(plan: Document, _: Surroundings) -> Iterator[Change]:
             yield Change(("ops", i, "attributes"), attributes[::-1])
         for j, attribute in enumerate(attributes):
             if "real" in attribute:
-                yield Change(("ops", i, "attributes", j, "real"), attribute["real"] + "0")
+                yield Change(
+                    ("ops", i, "attributes", j, "real"), attribute["real"].replace("p", "0p")
+                )
             elif "integers" in attribute:
                 empty = {k: v for k, v in attribute.items() if k != "integers"} | {"integers": {}}
                 yield Change(("ops", i, "attributes", j), empty)
