@@ -10,6 +10,7 @@ Invariants:
 from __future__ import annotations
 
 import io
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -90,11 +91,18 @@ def _array(path: Path, name: str, data: bytes) -> Array:
     }.get(version)
     if read is None:
         raise _refused(path, f"array {name!r} has version {version}; allowed are 1.0 and 2.0")
-    shape, columns_first, dtype = read(stream)
+    try:
+        shape, columns_first, dtype = read(stream)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, tokenize.TokenError):
+        raise _refused(
+            path, f"array {name!r} has a damaged header; write it with numpy.savez"
+        ) from None
     elements = data[stream.tell() :]
     if dtype.hasobject or dtype.names is not None or dtype.kind not in "fiub":
         raise _refused(path, f"array {name!r} is of {dtype}; allowed are plain numbers")
-    if any(size < 0 for size in shape) or prod(shape) * dtype.itemsize != len(elements):
+    if any(type(size) is not int or not 0 <= size <= MAX_BYTES for size in shape):
+        raise _refused(path, f"array {name!r} claims the shape {shape}")
+    if prod(shape) * dtype.itemsize != len(elements):
         reason = f"array {name!r} claims {dtype}{list(shape)} but has {len(elements)} bytes"
         raise _refused(path, reason)
     flat = np.frombuffer(elements, dtype=dtype)

@@ -130,6 +130,8 @@ class Store:
 def _read(path: Path) -> bytes:
     """Return the bytes of a file; no mapping, which would follow what happens to the file later."""
     try:
+        if not path.is_file() and path.exists():
+            raise StoreError.because("CEP-I2", f"the weights file {path} is not a regular file")
         return path.read_bytes()
     except FileNotFoundError:
         raise StoreError.because(

@@ -73,6 +73,12 @@ REFUSED = {
     "empty": b"",
     "other version": npy().replace(b"\x93NUMPY\x01", b"\x93NUMPY\x09"),
     "header is code": npy().replace(b"(2, 3)", b"exit()"),
+    "header has no end": npy().replace(b"(2, 3)", b"(((((("),
+    "header of mixed names": npy().replace(b"'shape'", b"  0    "),
+    "a size that is true": npy(X[:1, :1]).replace(b"(1, 1), ", b"(True,),"),
+    "empty, beyond all memory": npy(X[:0]).replace(
+        b"(0, 3), }" + b" " * 30, b"(0, 3" + b"0" * 30 + b"), }"
+    ),
 }
 
 

@@ -32,6 +32,12 @@ def test_what_is_stored_is_found(store):
     assert store.is_open(sha256(WEIGHTS_FILE))
 
 
+def test_a_file_that_never_ends_is_not_read(store):
+    store.path(sha256(WEIGHTS_FILE)).symlink_to("/dev/zero")
+    with pytest.raises(StoreError, match="not a regular file"):
+        store.tensor(constant())
+
+
 def test_to_store_twice_is_to_store_once(store):
     assert store.add(WEIGHTS_FILE) == store.add(WEIGHTS_FILE)
 
