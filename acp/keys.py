@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -46,6 +47,7 @@ _PublicHandle: TypeAlias = Ed25519PublicKey | EllipticCurvePublicKey
 
 _MAX_FILE_BYTES: Final = 64 * 1024
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_PUBLIC: Final = b"PUBLIC KEY-----"
 
 
 class Algorithm(StrEnum):
@@ -96,7 +98,8 @@ class PublicKey:
         Raises:
             KeyFileError: ENV-K3, the file can't be read; ENV-K1 as in `from_pem`.
         """
-        return cls.from_pem(_read(Path(path), private=False))
+        with _naming(path):
+            return cls.from_pem(_read(Path(path), private=False))
 
     @classmethod
     def _of(cls, handle: object) -> Self:
@@ -157,7 +160,7 @@ class PrivateKey:
             KeyFileError: ENV-K1, `pem` isn't exactly one Ed25519 or P-256 private key; ENV-K2,
                 the passphrase is missing, wrong, or given for a key that has none.
         """
-        if b"PUBLIC KEY-----" in pem:
+        if _PUBLIC in pem:
             raise KeyFileError.because("ENV-K1", "a public key where a private key is expected")
         _require_one_block(pem)
         try:
@@ -184,7 +187,8 @@ class PrivateKey:
             KeyFileError: ENV-K3, the file can't be read; ENV-K2, others may read it, or as in
                 `from_pem`; ENV-K1 as in `from_pem`.
         """
-        return cls.from_pem(_read(Path(path), private=True), passphrase)
+        with _naming(path):
+            return cls.from_pem(_read(Path(path), private=True), passphrase)
 
     @classmethod
     def _of(cls, handle: object) -> Self:
@@ -244,18 +248,29 @@ def _read(path: Path, *, private: bool) -> bytes:
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise KeyFileError.because("ENV-K3", f"{path}: not a regular file")
-            if private and os.name == "posix" and status.st_mode & _OTHERS:
-                mode = stat.S_IMODE(status.st_mode)
-                reason = f"{path}: mode {mode:04o} lets others use this private key; chmod 600 it"
-                raise KeyFileError.because("ENV-K2", reason)
+                raise KeyFileError.because("ENV-K3", "not a regular file")
             data = file.read(_MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise KeyFileError.because("ENV-K3", f"{path}: {_reason(error)}") from None
+        raise KeyFileError.because("ENV-K3", _reason(error)) from None
     if len(data) > _MAX_FILE_BYTES:
-        reason = f"{path}: longer than the {_MAX_FILE_BYTES} bytes allowed for a key file"
+        reason = f"longer than the {_MAX_FILE_BYTES} bytes allowed for a key file"
         raise KeyFileError.because("ENV-K3", reason)
+    if private and os.name == "posix" and status.st_mode & _OTHERS and _PUBLIC not in data:
+        mode = stat.S_IMODE(status.st_mode)
+        reason = f"mode {mode:04o} lets others use this private key; chmod 600 it"
+        raise KeyFileError.because("ENV-K2", reason)
     return data
+
+
+@contextmanager
+def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Put the file's name before what is said against the key in it."""
+    try:
+        yield
+    except KeyFileError as refusal:
+        found = refusal.diagnostics[0]
+        message = f"{os.fspath(path)}: {found.message}"
+        raise KeyFileError.because(found.code, message) from refusal.__cause__
 
 
 def _write_new(path: Path, data: bytes, *, mode: int) -> None:

@@ -271,3 +271,20 @@ def test_wycheproof(shared_data, name):
                 wrong.append((case["tcId"], case["comment"], case["result"]))
     assert checked == suite["numberOfTests"] > 100
     assert wrong == []
+
+
+@pytest.mark.parametrize("content", [b"", b"no key", b"-----BEGIN PUBLIC KEY-----\nAA\n"])
+def test_what_is_wrong_with_a_key_file_names_the_file(tmp_path, content):
+    path = tmp_path / "some.pem"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    for load in (PublicKey.load, PrivateKey.load):
+        with pytest.raises(KeyFileError, match=r"some\.pem: ") as refusal:
+            load(path)
+        assert code_of(refusal) == "ENV-K1"
+
+
+def test_a_public_key_for_a_private_one_is_said_before_its_mode(tmp_path):
+    PrivateKey.generate().public.save(tmp_path / "k.pub.pem")
+    with pytest.raises(KeyFileError, match="a public key where a private key is expected"):
+        PrivateKey.load(tmp_path / "k.pub.pem")
