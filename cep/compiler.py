@@ -105,7 +105,8 @@ def capture_model(model: Path, store: Store) -> CapturedModel:
         try:
             data = model.read_bytes()
         except OSError as error:
-            raise CaptureError.because("ENV-F1", f"{model} cannot be read: {error}") from None
+            reason = error.strerror or str(error)
+            raise CaptureError.because("ENV-F1", f"cannot be read: {reason}") from None
         graph = documents.load(data, Graph)
         source = Source(graph_digest=graph_digest(graph))
         outcome = f"{len(graph.ops)} operations of CEP-Core, as they were captured before"

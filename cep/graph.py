@@ -182,8 +182,8 @@ def graph_digest(document: Graph | Plan, view: GraphView | None = None) -> str:
     and the outputs' names and digests. Placement, steps and buffers do not enter.
 
     Raises:
-        GraphError: An input or constant is not declared, or an output is made by nothing (CEP-T1),
-            or a node reads a value that nothing before it makes (CEP-S4).
+        GraphError: An input or constant is not declared, an output is made by nothing, or a value
+            is made twice (CEP-T1), or a node reads a value that nothing before it makes (CEP-S4).
     """
     view = view or GraphView.of(document)
     _check_ends(view)
@@ -207,6 +207,10 @@ def graph_digest(document: Graph | Plan, view: GraphView | None = None) -> str:
             ) from None
         made = digest(["op", node.target, attributes, operands])
         for position, value in enumerate(node.outputs):
+            if value in known:
+                raise GraphError.because(
+                    "CEP-T1", f"value {value!r} is made twice", pointer("ops", index, "outputs")
+                )
             known[value] = digest([made, position])
     return digest(
         {

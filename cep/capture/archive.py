@@ -56,9 +56,7 @@ def load(path: Path) -> ExportedProgram:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise CaptureError.because(
-            "ENV-F1", f"{path} cannot be read: {error.strerror or error}"
-        ) from None
+        raise CaptureError.because("ENV-F1", f"cannot be read: {error.strerror or error}") from None
     plain = _plain_archive(path, data)
     try:
         with warnings.catch_warnings():

@@ -13,6 +13,7 @@ from cep.graph import GraphView
 from cep.planner.devices import Device, PlanningError
 from cep.planner.placement import Costs, Link, Stretch, costs_of, place
 from cep.planner.schedule import Scheduler
+from cep.planner.wellformed import check_graph
 from cep.planner.work import size_bytes
 from cep.v1.plan import Constraints, PeakBytes, Plan
 from cep.v1.plan import Device as PlanDevice
@@ -100,8 +101,9 @@ def compile_plan(
     """Return a plan for a graph on the devices of a system.
 
     Raises:
-        PlanningError: `options.only` names no device of the system (CEP-X4), or there is no
-            placement (CEP-X5).
+        GraphError: The graph contradicts itself (CEP-T1 to CEP-T5).
+        PlanningError: `options.only` names no device of the system (CEP-X4), there is no placement
+            (CEP-X5), or a size is out of range (CEP-X6).
     """
     phases: list[Phase] = []
     began = time.perf_counter()
@@ -113,6 +115,7 @@ def compile_plan(
         began = now
 
     view = GraphView.of(graph)
+    check_graph(view)
     usable = _usable(devices, options.only)
     links = _links(usable, system)
     sizes = _typical(view, options.sizes)
@@ -211,7 +214,9 @@ def _typical(view: GraphView, given: Mapping[str, int]) -> dict[str, int]:
     unknown = set(given) - set(view.ranges)
     if unknown:
         raise PlanningError.because(
-            "CEP-X6", f"the model has no symbol {sorted(unknown)}; it has {sorted(view.ranges)}"
+            "CEP-X6",
+            f"the model has no symbol {', '.join(sorted(unknown))}; it has "
+            f"{', '.join(sorted(view.ranges)) or 'none'}",
         )
     sizes = {}
     for name, span in view.ranges.items():

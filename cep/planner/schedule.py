@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from cep.graph import Cutter, GraphView
-from cep.opset.definition import DTYPE_BYTES
 from cep.planner.devices import PlanningError
 from cep.planner.layout import ALIGNMENT_BYTES, Life, lay_out
+from cep.planner.work import most_bytes
 from cep.v1.plan import Arena, Buffer, Estimate, Queue, Run, Step, Transfer, Wait
 
 if TYPE_CHECKING:
     from cep.planner.devices import Device
     from cep.planner.placement import Link, Stretch
+
+MAX_NS: Final = 2**64 - 1
+"""Longest time that an estimate can say."""
 
 _KINDS: Mapping[str, Literal["COMPUTE", "COPY"]] = {"compute": "COMPUTE", "copy": "COPY"}
 
@@ -153,16 +156,12 @@ class Scheduler:
                 reads=tuple(reads),
                 writes=tuple(writes),
                 waits=waits,
-                estimate=Estimate(p50_ns=max(1, round(time_ns))),
+                estimate=Estimate(p50_ns=min(max(1, round(time_ns)), MAX_NS)),
             )
         )
 
     def _size(self, value: str) -> int:
-        tensor = self.view.types[value]
-        count = 1
-        for dim in tensor.shape:
-            count *= max(0, dim.bounds(self.view.ranges)[1])
-        return count * DTYPE_BYTES[tensor.dtype]
+        return most_bytes(self.view.types[value], self.view.ranges)
 
     def _finish(self) -> Schedule:
         arenas, offsets = [], {}

@@ -10,6 +10,7 @@ from cep.opset import PREFIX
 from cep.opset.definition import DTYPE_BYTES, TensorType
 
 if TYPE_CHECKING:
+    from cep.expr import Ranges
     from cep.graph import Node
 
 _FREE: Final = frozenset(PREFIX + n for n in ("view", "unsqueeze", "squeeze.dims", "expand"))
@@ -24,6 +25,12 @@ def elements(tensor: TensorType, sizes: Mapping[str, int]) -> int:
 def size_bytes(tensor: TensorType, sizes: Mapping[str, int]) -> int:
     """Return the size of a tensor in bytes at the given sizes of the symbols."""
     return elements(tensor, sizes) * DTYPE_BYTES[tensor.dtype]
+
+
+def most_bytes(tensor: TensorType, ranges: Ranges) -> int:
+    """Return the size of a tensor in bytes at the largest sizes of the symbols."""
+    count = prod(max(0, dim.bounds(ranges)[1]) for dim in tensor.shape)
+    return count * DTYPE_BYTES[tensor.dtype]
 
 
 def operations(node: Node, types: Mapping[str, TensorType], sizes: Mapping[str, int]) -> int:

@@ -191,6 +191,7 @@ BROKEN = {
     ),
     "an empty list": (attribute(2, 0, {"name": "alpha", "dims": {}}), "CEP-I3"),
     "an op before what it reads": (swap("ops"), "CEP-S4"),
+    "a value made twice": (lambda g: g["ops"].append(g["ops"][0]), "CEP-T1"),
     "an input that is not declared": (lambda g: g["inputs"][0].update(value="q"), "CEP-T1"),
     "a constant that is not declared": (
         lambda g: g["constants"][0].update(value="q"), "CEP-T1",
