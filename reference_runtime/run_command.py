@@ -13,7 +13,7 @@ import click
 
 from acp import files
 from acp.cli.inputs import expand
-from acp.cli.options import FILE, load_policy, load_private_key, passphrase_option
+from acp.cli.options import FILE, domain, load_policy, load_private_key, passphrase_option
 from acp.cli.output import Command, Finding, Outcome, about, progress
 from acp.diagnostics import Diagnostic, FileRefusedError, Severity
 from acp.dsse import RECEIPT
@@ -83,6 +83,7 @@ _MILLION = 1e6
     "--issuer",
     metavar="DOMAIN",
     envvar="CEP_ISSUER",
+    callback=domain,
     help="Who runs the plan. [default: $CEP_ISSUER, or for whom the policy grants the key]",
 )
 @click.option(
@@ -202,10 +203,14 @@ def _granted_issuer(policy: TrustPolicy, key: PrivateKey) -> str:
         if not issuer.startswith("*.")
     }
     if len(granted) != 1:
-        listed = ", ".join(sorted(granted)) or "none"
-        raise click.UsageError(
-            "give --issuer: the policy lets this key sign receipts of these issuers: " + listed
-        )
+        if not granted:
+            raise click.UsageError(
+                f"the policy lets the key {key.public.keyid} sign receipts of no single issuer: "
+                "give another --key, extend the policy with 'acp policy add --type receipt', or "
+                "say with --issuer who runs the plan"
+            )
+        listed = ", ".join(sorted(granted))
+        raise click.UsageError(f"give --issuer: the policy lets this key sign receipts of {listed}")
     return granted.pop()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 
 FILE: Final = click.Path(path_type=Path, allow_dash=True)
 
+MAX_UINT64: Final = 2**64 - 1
+"""Largest number that a document holds."""
+
 _MAX_PASSPHRASE_BYTES: Final = 4096
+_MAX_DOMAIN: Final = 253
+_MAX_URI: Final = 2048
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -33,6 +39,36 @@ def instant_option(*names: str, **attributes: Any) -> Callable[[_Function], _Fun
 
     kind = click.DateTime(formats=["%Y-%m-%dT%H:%M:%SZ"])
     return click.option(*names, type=kind, callback=aware, metavar="TIME", **attributes)
+
+
+def domain(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Return the value of an option that takes the name of an issuer; a callback.
+
+    Raises:
+        click.BadParameter: It is no such name.
+    """
+    from acp.v1.formats import DOMAIN_PATTERN
+
+    return _fitting(value, DOMAIN_PATTERN, _MAX_DOMAIN)
+
+
+def uri(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Return the value of an option that takes a URI; a callback.
+
+    Raises:
+        click.BadParameter: It is none.
+    """
+    from acp.v1.formats import URI_PATTERN
+
+    return _fitting(value, URI_PATTERN, _MAX_URI)
+
+
+def _fitting(value: str | None, pattern: str, most: int) -> str | None:
+    from acp.v1.formats import HINTS
+
+    if value is not None and (len(value) > most or re.search(pattern, value) is None):
+        raise click.BadParameter(f"{value[:80]!r} is not {HINTS[pattern]}")
+    return value
 
 
 now_option = instant_option(

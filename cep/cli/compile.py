@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 import click
 
 from acp import canonical, files
 from acp.cli.inputs import expand
-from acp.cli.options import FILE, output_option
+from acp.cli.options import FILE, MAX_UINT64, domain, output_option, uri
 from acp.cli.output import Command, Outcome, about, note
 from acp.diagnostics import Refused
 from acp.v1.system import SystemDescriptor
@@ -24,6 +25,8 @@ from cep.cli.inputs import (
 
 if TYPE_CHECKING:
     from cep.planner.compile import Compiled, Regions
+
+_MAX_STEM: Final = 128
 
 
 @click.command(
@@ -45,10 +48,37 @@ if TYPE_CHECKING:
 )
 @descriptors_option
 @output_option
-@click.option("--issuer", default="localhost.localdomain", show_default=True, metavar="DOMAIN")
-@click.option("--uri", help="Name of this line of plans. [default: urn:cep:plan:MODEL]")
-@click.option("--revision", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--valid-days", type=click.IntRange(1, 3650), default=30, show_default=True)
+@click.option(
+    "--issuer",
+    default="localhost.localdomain",
+    show_default=True,
+    metavar="DOMAIN",
+    callback=domain,
+    help="DNS name of who makes the plan; a trust policy says whose keys sign for it.",
+)
+@click.option(
+    "--uri",
+    "line",
+    callback=uri,
+    metavar="URI",
+    help="Name of this line of plans. [default: urn:cep:plan:MODEL]",
+)
+@click.option(
+    "--revision",
+    type=click.IntRange(1, MAX_UINT64),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Number of the plan in its line; a newer one has a higher one.",
+)
+@click.option(
+    "--validity-days",
+    type=click.IntRange(1, 3650),
+    default=30,
+    show_default=True,
+    metavar="N",
+    help="Days for which the plan holds.",
+)
 @click.option(
     "--regions",
     type=click.Choice(["auto", "one", "spread"]),
@@ -56,19 +86,27 @@ if TYPE_CHECKING:
     show_default=True,
     help="auto: cut where it pays. one: all on the best device. spread: use every device.",
 )
-@click.option("--device", "only", multiple=True, metavar="SLOT", help="Use these devices only.")
+@click.option(
+    "--device",
+    "only",
+    multiple=True,
+    metavar="NODE",
+    help="Use this device only, by the name of its node in the system descriptor. Can be repeated.",
+)
 @click.option(
     "--size",
     "sizes",
     multiple=True,
     metavar="SYMBOL=N",
-    help="Typical size of a symbol, to plan for. [default: the middle of its range]",
+    help="Typical size of a symbol, to plan for; the plan runs at every size. Can be repeated. "
+    "[default: the middle of its range]",
 )
 @click.option(
     "--tolerance-ppb",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MAX_UINT64),
     default=10_000,
     show_default=True,
+    metavar="N",
     help="Allowed relative difference from the model, in parts per billion.",
 )
 @click.option("--deterministic", is_flag=True, help="Same inputs must give the same bits.")
@@ -80,9 +118,9 @@ def compile_(  # noqa: PLR0917 - one parameter an option
     descriptor_paths: tuple[Path, ...],
     output: Path,
     issuer: str,
-    uri: str | None,
+    line: str | None,
     revision: int,
-    valid_days: int,
+    validity_days: int,
     regions: Regions,
     only: tuple[str, ...],
     sizes: tuple[str, ...],
@@ -107,9 +145,9 @@ def compile_(  # noqa: PLR0917 - one parameter an option
     known = DeviceDocuments.read(files.read(path) for path in expand(descriptor_paths))
     options = Options(
         issuer=issuer,
-        uri=uri or f"urn:cep:plan:{model.stem}",
+        uri=line or f"urn:cep:plan:{quote(model.stem[:_MAX_STEM])}",
         revision=revision,
-        validity=timedelta(days=valid_days),
+        validity=timedelta(days=validity_days),
         regions=regions,
         only=only,
         sizes=_sizes(sizes),

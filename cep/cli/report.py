@@ -55,6 +55,9 @@ def report(
     """
     from acp.policy import TrustPolicy
     from cep import report as pages
+
+    if trace_file is not None and timeline_file is None:
+        raise click.UsageError("--trace needs --timeline, which 'cep run --timeline' writes")
     from cep.receipt import verify_receipt
 
     beside = plan_file.parent / "policy.json"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from acp import files
+from acp.cli.options import domain
 from acp.cli.output import Command, Finding, Outcome, note, progress
 from acp.diagnostics import Diagnostic, FileRefusedError, Refused, Severity
 
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
 OWN: Final = "acp-cep"
 
 _SCALES: Final = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
-
-
-def _domain(_: click.Context, __: click.Parameter, value: str) -> str:
-    from acp.v1.formats import DOMAIN_PATTERN, HINTS
-
-    if re.search(DOMAIN_PATTERN, value) is None:
-        raise click.BadParameter(f"{value!r} is not {HINTS[DOMAIN_PATTERN]}")
-    return value
 
 
 @click.command(
@@ -55,7 +47,7 @@ def _domain(_: click.Context, __: click.Parameter, value: str) -> str:
     default="example.local",
     show_default=True,
     metavar="DOMAIN",
-    callback=_domain,
+    callback=domain,
     help="DNS name of who publishes the documents.",
 )
 @click.option(

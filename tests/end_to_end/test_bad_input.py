@@ -215,6 +215,17 @@ def pickled_model(own):
     torch.save({"weight": torch.zeros(2)}, own / "other.pt2")
 
 
+def mistyped(name):
+    """Return what turns the shape of a graph's last result around."""
+
+    def spoil(own):
+        document = json.loads((own / name).read_bytes())
+        (document["values"][-1]["shape"]).reverse()
+        (own / name).write_bytes(canonicalize(document))
+
+    return spoil
+
+
 def empty_archive(own):
     with zipfile.ZipFile(own / "other.pt2", "w"):
         pass
@@ -287,7 +298,7 @@ KEYS = {
     "key that all can read, plan": (open_to_all("planner.pem"), SIGN_PLAN, {"ENV-K2"}),
     "key that all can read, run": (open_to_all("operator.pem"), RUN, {"ENV-K2"}),
     "key that is not there": (remove("vendor.pem"), SIGN, {"ENV-K3"}),
-    "public key": (nothing, instead(SIGN, "vendor.pem", "vendor.pub.pem"), {"ENV-K2"}),
+    "public key": (nothing, instead(SIGN, "vendor.pem", "vendor.pub.pem"), {"ENV-K1"}),
     "no key": (write("vendor.pem", b"hello"), SIGN, {"ENV-K1"}),
     "key that is there already": (nothing, ("acp", "keygen", "-o", "vendor.pem"), {"ENV-K3"}),
 }
@@ -504,6 +515,7 @@ MODELS = {
     "no model": (nothing, COMPILE_MODEL, {"ENV-F1"}),
     "truncated graph": (truncate("graph.json"), COMPILE, {"ENV-J1"}),
     "plan as a graph": (nothing, instead(COMPILE, "graph.json", "plan.json"), {"ENV-S2"}),
+    "graph of other types": (mistyped("graph.json"), COMPILE, {"CEP-T3"}),
     "size of no symbol": (nothing, (*COMPILE, "--size", "s9=8"), {"CEP-X6"}),
     "size out of range": (nothing, (*COMPILE, "--size", "s0=1000"), {"CEP-X6"}),
     "enormous size": (nothing, (*COMPILE, "--size", "s0=" + "9" * 5000), {"CEP-X6"}),
@@ -595,12 +607,21 @@ def test_device_stack_that_is_not_installed(own, monkeypatch):
         (instead(RUN, "--key", "--kee"), "No such option"),
         ((*RUN, "--repeat", "0"), "--repeat"),
         (tuple(word for word in RUN if word not in {"--key", "operator.pem"}), "give --key"),
-        (instead(RUN, "operator.pem", "vendor.pem"), "give --issuer"),
+        (instead(RUN, "operator.pem", "vendor.pem"), "give another --key"),
         (instead(RUN, "r.json", "inputs/../y.npz"), "different files"),
         ((*VERIFY, "--now", "tomorrow"), "--now"),
         ((*COMPILE, "--size", "s0"), "SYMBOL=N"),
         ((*COMPILE, "--size", "s0=-1"), "SYMBOL=N"),
         ((*COMPILE, "--regions", "many"), "--regions"),
+        ((*COMPILE, "--issuer", "some body"), "such as `example.com`"),
+        ((*COMPILE, "--uri", "a line"), "an absolute URI"),
+        ((*COMPILE, "--revision", str(2**64)), "--revision"),
+        ((*COMPILE, "--tolerance-ppb", str(2**64)), "--tolerance-ppb"),
+        ((*RUN, "--issuer", "some body"), "such as `example.com`"),
+        (
+            ("cep", "report", "r.json", "--plan", TORCH, "--trace", "t", "-o", "new.html"),
+            "--trace needs --timeline",
+        ),
         (("acp", "policy", "create", "-o", "new.json"), "--key"),
     ],
 )
@@ -611,6 +632,15 @@ def test_wrong_usage(own, line, said):
     assert (answer.status, answer.stdout) == (2, "")
     assert said in answer.stderr
     assert own.snapshot() == before
+
+
+def test_the_name_of_a_model_may_have_any_letters(own):
+    (own / "graph.json").rename(own / "ein Graph, größer.json")
+    line = instead(COMPILE, "graph.json", "ein Graph, größer.json")
+    answer = own.cep(*line[1:])
+    assert answer.status == 0, answer
+    made = json.loads((own / "new.json").read_bytes())
+    assert made["uri"] == "urn:cep:plan:ein%20Graph%2C%20gr%C3%B6%C3%9Fer"
 
 
 def test_text_answer_names_file_code_and_path(own):

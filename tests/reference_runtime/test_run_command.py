@@ -213,7 +213,7 @@ def test_missing_device(tmp_path, monkeypatch):
     [
         ({"CEP_KEY": None}, (), "give --key"),
         ({}, ("--repeat", "0"), "--repeat"),
-        ({"CEP_KEY": "other.pem"}, (), "give --issuer"),
+        ({"CEP_KEY": "other.pem"}, (), "give another --key"),
     ],
 )
 def test_wrong_usage(place, env, arguments, said):
