@@ -8,24 +8,37 @@ from typing import TYPE_CHECKING
 
 import click
 
+from acp import files
 from acp.cli.inputs import open_input
-from acp.cli.output import Command, Outcome, one_line
+from acp.cli.options import FILE
+from acp.cli.output import Command, Outcome, about, one_line
 from cep.cli.inputs import plan_argument, read_document, summary
 from cep.v1.plan import Plan
 
 if TYPE_CHECKING:
+    from acp.cli.inputs import Input
     from cep.v1.plan import Step
 
 
-@click.command(cls=Command, example="cep show plan.dsse.json")
+@click.command(
+    cls=Command, example="cep show plan.dsse.json\ncep show plan.dsse.json --html plan.html"
+)
 @plan_argument
-def show(plan_file: Path) -> Outcome:
+@click.option(
+    "--html",
+    "page",
+    type=FILE,
+    help="Write a page that draws the plan: steps in order, waits, and buffers over time.",
+)
+def show(plan_file: Path, page: Path | None) -> Outcome:
     """Print PLAN: what it computes, on which devices, in which steps.
 
     PLAN may be signed or not; signatures are not checked: that is 'cep verify'.
     """
     plan = read_document(plan_file, Plan)
     opened = open_input(plan_file)
+    if page is not None:
+        return _drawn(plan_file, plan, opened, page)
     lines = [
         f"plan    {plan.uri} revision {plan.revision} by {plan.issuer}{opened.caveat}",
         f"digest  {opened.identity}",
@@ -42,6 +55,15 @@ def show(plan_file: Path) -> Outcome:
         text="\n".join(one_line(line) for line in lines),
         data={"digest": opened.identity, "plan": plan.to_json()},
     )
+
+
+def _drawn(file: Path, plan: Plan, opened: Input, page: Path) -> Outcome:
+    from cep import report
+
+    with about(file):
+        facts = report.plan_view(plan, opened.identity, opened.caveat)
+    files.write(page, report.plan_page(facts))
+    return Outcome(text=f"wrote {page}", data={"digest": opened.identity, "written": [str(page)]})
 
 
 def _bindings(plan: Plan) -> list[str]:

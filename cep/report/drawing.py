@@ -17,6 +17,8 @@ from cep.report.view import ArenaRow, Edge, RunView, StepRow, bytes_text, time_t
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cep.report.plan_view import PlanView
+
 COLOURS: Final = 8
 """Colours of devices before they repeat."""
 
@@ -30,7 +32,7 @@ _CHARACTER: Final = 6.6
 """Width of a character of the small labels, in pixels; a little more than it is."""
 
 
-def colour(facts: RunView, slot: str) -> str:
+def colour(facts: RunView | PlanView, slot: str) -> str:
     """Return the class of a device's colour."""
     return f"d{[device.slot for device in facts.devices].index(slot) % COLOURS}"
 
@@ -63,7 +65,7 @@ def timeline(facts: RunView) -> str:
         )
     drawn = facts.steps[:DRAWN_STEPS]
     parts += [_bar(facts, step, rows[step.queue], scale) for step in drawn if step.span is not None]
-    return _svg("timeline", _WIDTH, bottom + 26, parts, "Timeline of the steps by queue")
+    return svg("timeline", _WIDTH, bottom + 26, parts, "Timeline of the steps by queue")
 
 
 def _bar(facts: RunView, step: StepRow, y: int, scale: float) -> str:
@@ -141,7 +143,7 @@ def _arena(facts: RunView, arena: ArenaRow) -> str:
     saved = 1 - arena.size_bytes / arena.sum_bytes if arena.sum_bytes else 0
     reuse = f", {saved:.0%} less than without reuse" if saved >= 0.005 else ""  # noqa: PLR2004
     shown = colour(facts, arena.slot)
-    drawing = _svg(
+    drawing = svg(
         "arena",
         width,
         height + 4,
@@ -185,7 +187,7 @@ def graph(facts: RunView) -> str:
     parts = [_column(facts, queue, slot, columns[queue], floor) for queue, slot in facts.queues]
     parts += _flows(facts.edges, places, floor)
     parts += [_box(facts, step, *places[step.index]) for step in steps]
-    return _svg("graph", width, floor + 40, parts, "Steps of the plan by queue")
+    return svg("graph", width, floor + 40, parts, "Steps of the plan by queue")
 
 
 def _levels(steps: Sequence[StepRow], edges: Sequence[Edge]) -> dict[int, int]:
@@ -298,7 +300,8 @@ def _curve(x1: float, y1: float, x2: float, y2: float) -> str:
     )
 
 
-def _svg(kind: str, width: int, height: int, parts: Iterable[str], label: str) -> str:
+def svg(kind: str, width: int, height: int, parts: Iterable[str], label: str) -> str:
+    """Return a drawing of a size in pixels, with a label for those who cannot see it."""
     return (
         f'<svg class="{kind}" viewBox="0 0 {width} {height}" width="{width}" role="img" '
         f'aria-label="{escape(label)}">{"".join(parts)}</svg>'

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from html import escape
-from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from cep.report import drawing
+from cep.report.parts import code, document, pill, row, section, table, tiles
 from cep.report.view import DeviceRow, StepRow, bytes_text, ratio_text, time_text
 
 if TYPE_CHECKING:
     from cep.report.view import RunView
 
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _MOST_ROWS: Final = 500
 
 
 def page(facts: RunView) -> bytes:
     """Return the page, in UTF-8."""
-    style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
     body = "".join(
         (
             _header(facts),
             _tiles(facts),
-            _section("Timeline", _timeline_note(facts), _timeline(facts)),
-            _section("Devices", "Busy time and bytes of one run.", _devices(facts), kind="table"),
-            _section(
+            section("Timeline", _timeline_note(facts), _timeline(facts)),
+            section("Devices", "Busy time and bytes of one run.", _devices(facts), kind="table"),
+            section(
                 "Plan",
                 "Each column is a queue, each box a step, each line the values that one step "
                 "leaves for another.",
                 f'<div class="scroll">{drawing.graph(facts)}</div>',
             ),
-            _section(
+            section(
                 "Predicted and measured",
                 "What the planner expected of each step, as a mark, and the median of what was "
                 "measured, as a bar. A prediction holds for the sizes that the plan was compiled "
@@ -40,43 +38,31 @@ def page(facts: RunView) -> bytes:
                 _steps(facts),
                 kind="table",
             ),
-            _section(
+            section(
                 "Memory",
                 "Bytes of each arena that hold a value which is still needed, step by step, at "
                 "the largest sizes of the symbols.",
                 f'<div class="figures">{drawing.memory(facts)}</div>',
             ),
-            _section("Receipt", "", _receipt(facts), kind="table"),
+            section("Receipt", "", _receipt(facts), kind="table"),
         )
     )
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta name="color-scheme" content="light dark"><title>{escape(_title(facts))}</title>'
-        f"<style>{style}</style></head><body><main>{body}</main>"
-        f"<footer>{_footer(facts)}</footer></body></html>"
-    ).encode()
+    return document(_title(facts), body, _footer(facts))
 
 
 def _title(facts: RunView) -> str:
     return f"Run of {facts.plan.uri}"
 
 
-def _section(title: str, note: str, content: str, kind: str = "card") -> str:
-    told = f"<p>{note}</p>" if note else ""
-    return f'<section><h2>{title}</h2>{told}<div class="{kind}">{content}</div></section>'
-
-
 def _header(facts: RunView) -> str:
     receipt = facts.receipt
     pills = [_verdict(facts)]
     if receipt.verifier.verdict == "ACCEPTED":
-        pills.append(_pill("good", "✓ Plan proven before it ran"))
+        pills.append(pill("good", "✓ Plan proven before it ran"))
     if any(device.simulated for device in facts.devices):
-        pills.append(_pill("warn", "Simulated: no result about hardware"))
+        pills.append(pill("warn", "Simulated: no result about hardware"))
     if receipt.trips:
-        pills.append(_pill("bad", f"{len(receipt.trips)} trips"))
+        pills.append(pill("bad", f"{len(receipt.trips)} trips"))
     findings = "".join(f"<li>{escape(finding)}</li>" for finding in facts.findings[:20])
     problems = f'<ul class="problems">{findings}</ul>' if findings else ""
     return (
@@ -91,10 +77,10 @@ def _header(facts: RunView) -> str:
 
 def _verdict(facts: RunView) -> str:
     if not facts.ok:
-        return _pill("bad", "✕ Receipt does not hold")
+        return pill("bad", "✕ Receipt does not hold")
     if not facts.keyids:
-        return _pill("warn", "Receipt consistent, signatures not checked")
-    return _pill("good", "✓ Receipt holds")
+        return pill("warn", "Receipt consistent, signatures not checked")
+    return pill("good", "✓ Receipt holds")
 
 
 def _when(facts: RunView) -> str:
@@ -103,15 +89,11 @@ def _when(facts: RunView) -> str:
     return readable if began == ended else f"{readable} to {ended[11:].replace('Z', ' UTC')}"
 
 
-def _pill(kind: str, text: str) -> str:
-    return f'<span class="pill {kind}">{escape(text)}</span>'
-
-
 def _tiles(facts: RunView) -> str:
     computing = sum(1 for step in facts.steps if not step.is_transfer)
     copies = len(facts.steps) - computing
     arenas = sum(arena.size_bytes for arena in facts.arenas)
-    tiles = [
+    numbers = [
         (time_text(facts.run_ns), "the run drawn below" if facts.timeline else "sum of the steps"),
         (f"{facts.receipt.runs:,}", "run" if facts.receipt.runs == 1 else "runs"),
         (str(len(facts.devices)), "device" if len(facts.devices) == 1 else "devices"),
@@ -119,11 +101,7 @@ def _tiles(facts: RunView) -> str:
         (f"{len(facts.plan.ops):,}", "operations"),
         (bytes_text(arenas), f"buffers, and {bytes_text(facts.weight_bytes)} of weights"),
     ]
-    cells = "".join(
-        f'<div class="tile"><b>{escape(number)}</b><span>{escape(name)}</span></div>'
-        for number, name in tiles
-    )
-    return f'<div class="tiles">{cells}</div>'
+    return tiles(numbers)
 
 
 def _timeline_note(facts: RunView) -> str:
@@ -148,7 +126,7 @@ def _timeline(facts: RunView) -> str:
 
 def _devices(facts: RunView) -> str:
     rows = "".join(_device(facts, device) for device in facts.devices)
-    return _table(
+    return table(
         ("Device", "Driven by", "#Steps", "#Operations", "#Busy", "Share of the run", "#Moved"),
         rows,
     )
@@ -158,7 +136,7 @@ def _device(facts: RunView, device: DeviceRow) -> str:
     shown = drawing.colour(facts, device.slot)
     simulated = " <em>simulated</em>" if device.simulated else ""
     width = min(100.0, device.share * 100)
-    return _row(
+    return row(
         f'<i class="{shown}"></i><b>{escape(device.slot)}</b>{simulated}'
         f"<small>{escape(device.unit)}</small>",
         escape(device.adapter),
@@ -178,8 +156,8 @@ def _steps(facts: RunView) -> str:
     ) or 1  # fmt: skip
     rows = "".join(_step(facts, step, longest) for step in shown)
     if len(facts.steps) > len(shown):
-        rows += _row(f"and {len(facts.steps) - len(shown)} more steps", *[""] * 6)
-    return _table(
+        rows += row(f"and {len(facts.steps) - len(shown)} more steps", *[""] * 6)
+    return table(
         ("Step", "Device", "", "#Predicted", "#Median", "#99 %", "#Measured ÷ predicted"), rows
     )
 
@@ -187,7 +165,7 @@ def _steps(facts: RunView) -> str:
 def _step(facts: RunView, step: StepRow, longest: int) -> str:
     shown = drawing.colour(facts, step.slot)
     detail = drawing.composition(step, 6) if len(step.ops) > 1 else ""
-    return _row(
+    return row(
         f"<b>{step.index}</b> {escape(step.label)}<small>{escape(detail)}</small>",
         f'<i class="{shown}"></i>{escape(step.slot)}',
         _pair(step, longest, shown),
@@ -219,20 +197,20 @@ def _time(ns: int | None) -> str:
 def _receipt(facts: RunView) -> str:
     receipt = facts.receipt
     rows = [
-        ("Plan", _code(facts.plan_digest)),
+        ("Plan", code(facts.plan_digest)),
         *(
-            (f"Descriptor of {escape(device.slot)}", _code(digest))
+            (f"Descriptor of {escape(device.slot)}", code(digest))
             for device, digest in zip(facts.devices, receipt.descriptors, strict=False)
         ),
         (
             "Verified by",
             f"{escape(receipt.verifier.version)}: {receipt.verifier.verdict}, by rules "
-            + _code(receipt.verifier.ruleset),
+            + code(receipt.verifier.ruleset),
         ),
-        ("Inputs", _code(receipt.inputs_root)),
-        ("Outputs", _code(receipt.outputs_root)),
-        ("Steps", _code(receipt.step_chain)),
-        ("Signed with", ", ".join(map(_code, facts.keyids)) or "no key that was checked"),
+        ("Inputs", code(receipt.inputs_root)),
+        ("Outputs", code(receipt.outputs_root)),
+        ("Steps", code(receipt.step_chain)),
+        ("Signed with", ", ".join(map(code, facts.keyids)) or "no key that was checked"),
         ("Recomputed", escape(", ".join(facts.recomputed)) or "nothing"),
         ("Trips", _listed(f"step {t.step}: {t.quantity}, {t.action}" for t in receipt.trips)),
         (
@@ -243,32 +221,11 @@ def _receipt(facts: RunView) -> str:
             ),
         ),
     ]
-    return _table((), "".join(_row(name, found) for name, found in rows))
+    return table((), "".join(row(name, found) for name, found in rows))
 
 
 def _listed(items: Iterable[str]) -> str:
     return escape("; ".join(items)) or "none"
-
-
-def _code(text: str) -> str:
-    return f"<code>{escape(text)}</code>"
-
-
-def _table(heads: Sequence[str], rows: str) -> str:
-    cells = "".join(_cell("th", head) for head in heads)
-    head = f"<thead><tr>{cells}</tr></thead>" if heads else ""
-    return f'<div class="scroll"><table>{head}<tbody>{rows}</tbody></table></div>'
-
-
-def _row(*cells: str) -> str:
-    return f"<tr>{''.join(_cell('td', cell) for cell in cells)}</tr>"
-
-
-def _cell(tag: str, content: str) -> str:
-    """Return a cell; a number sign in front says that it holds a number."""
-    if content.startswith("#"):
-        return f'<{tag} class="number">{content[1:]}</{tag}>'
-    return f"<{tag}>{content}</{tag}>"
 
 
 def _footer(facts: RunView) -> str:

@@ -225,12 +225,12 @@ def view(report: ReceiptReport, timeline: Timeline | None = None) -> RunView:
     plan, receipt = report.plan, report.receipt
     if plan is None or receipt is None:
         raise Refused(*report.diagnostics)
-    _resolve(plan)
+    resolve(plan)
     graph = GraphView.of(plan)
     sizes = dict(timeline.sizes) if timeline else {}
     sizes = {name: sizes.get(name, span.max) for name, span in graph.ranges.items()}
-    nbytes = _Bytes(graph, sizes)
-    steps = _steps(plan, receipt, timeline)
+    nbytes = Sizes(graph, sizes)
+    steps = step_rows(plan, receipt, timeline)
     run_ns = timeline.end_ns if timeline else sum(step.p50_ns or 0 for step in steps)
     return RunView(
         plan=plan,
@@ -251,7 +251,7 @@ def view(report: ReceiptReport, timeline: Timeline | None = None) -> RunView:
     )
 
 
-def _resolve(plan: Plan) -> None:
+def resolve(plan: Plan) -> None:
     """Refuse a plan that refers to what it does not have; here it need not have been verified.
 
     Raises:
@@ -279,7 +279,7 @@ def _resolve(plan: Plan) -> None:
         raise Refused.because("CEP-I6", reason)
 
 
-class _Bytes:
+class Sizes:
     """Sizes of values in bytes, for given sizes of the symbols."""
 
     def __init__(self, graph: GraphView, sizes: Mapping[str, int]) -> None:
@@ -287,6 +287,7 @@ class _Bytes:
         self.sizes = sizes
 
     def __call__(self, value: str) -> int:
+        """Return the size of a value."""
         kind = self.types[value]
         count = DTYPE_BYTES.get(kind.dtype, 0)
         for dim in kind.shape:
@@ -294,9 +295,12 @@ class _Bytes:
         return count
 
 
-def _steps(plan: Plan, receipt: Receipt, timeline: Timeline | None) -> tuple[StepRow, ...]:
+def step_rows(
+    plan: Plan, receipt: Receipt | None = None, timeline: Timeline | None = None
+) -> tuple[StepRow, ...]:
+    """Return the steps of a plan, with what was measured where that is known."""
     device = {queue.id: queue.device for queue in plan.queues}
-    measured = {one.step: one for one in receipt.measured}
+    measured = {one.step: one for one in receipt.measured} if receipt else {}
     rows = []
     for index, step in enumerate(plan.steps):
         found = measured.get(index)
@@ -335,7 +339,7 @@ def _label(plan: Plan, step: Step, ops: Sequence[tuple[str, int]]) -> str:
 
 
 def _devices(
-    plan: Plan, receipt: Receipt, steps: Sequence[StepRow], nbytes: _Bytes, run_ns: int
+    plan: Plan, receipt: Receipt, steps: Sequence[StepRow], nbytes: Sizes, run_ns: int
 ) -> tuple[DeviceRow, ...]:
     bound = {one.slot: one for one in receipt.binding}
     rows = []
@@ -364,7 +368,7 @@ def _devices(
     return tuple(rows)
 
 
-def _edges(plan: Plan, nbytes: _Bytes) -> list[Edge]:
+def _edges(plan: Plan, nbytes: Sizes) -> list[Edge]:
     maker: dict[int, int] = {}
     edges = []
 
@@ -387,21 +391,49 @@ def _edges(plan: Plan, nbytes: _Bytes) -> list[Edge]:
     return edges
 
 
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """While a buffer holds a value that is still needed.
+
+    Attributes:
+        buffer: Its index.
+        begin: Position of the first step.
+        end: Position behind the last step.
+    """
+
+    buffer: int
+    begin: int
+    end: int
+
+
+def lifetimes(plan: Plan, sequence: Sequence[int]) -> list[Lifetime]:
+    """Return when each buffer that is used is needed, by positions in a sequence of the steps."""
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for position, index in enumerate(sequence):
+        step = plan.steps[index]
+        for buffer in (*step.reads, *step.writes):
+            first.setdefault(buffer, position if buffer in step.writes else 0)
+            last[buffer] = position
+    results = {binding.value for binding in plan.outputs}
+    return [
+        Lifetime(
+            number,
+            first[number],
+            len(sequence) if used.value in results else last[number] + 1,
+        )
+        for number, used in enumerate(plan.buffers)
+        if number in first
+    ]
+
+
 def _arenas(plan: Plan) -> tuple[ArenaRow, ...]:
     count = len(plan.steps)
     changes: dict[str, list[int]] = {arena.id: [0] * (count + 1) for arena in plan.arenas}
-    first: dict[int, int] = {}
-    last: dict[int, int] = {}
-    for index, step in enumerate(plan.steps):
-        for buffer in (*step.reads, *step.writes):
-            first.setdefault(buffer, index if buffer in step.writes else 0)
-            last[buffer] = index
-    results = {binding.value for binding in plan.outputs}
-    for number, used in enumerate(plan.buffers):
-        if number in first:
-            end = count if used.value in results else last[number] + 1
-            changes[used.arena][first[number]] += used.size
-            changes[used.arena][end] -= used.size
+    for life in lifetimes(plan, range(count)):
+        used = plan.buffers[life.buffer]
+        changes[used.arena][life.begin] += used.size
+        changes[used.arena][life.end] -= used.size
     rows: list[ArenaRow] = []
     for arena in plan.arenas:
         live, now = [], 0
