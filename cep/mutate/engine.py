@@ -199,7 +199,9 @@ class Bench:
         if not report.ok:
             meant = errors & mutant.operator.trips
             return Judgement(mutant, Verdict.INTENDED if meant else Verdict.ANOTHER, codes)
-        reason = unproven(self._original, mutant.document, self.report.descriptors)
+        reason = unproven(
+            self._original, mutant.document, self.report.descriptors, self._known.systems
+        )
         return Judgement(mutant, Verdict.ACCEPTED if reason else Verdict.EQUIVALENT, codes, reason)
 
 

@@ -14,7 +14,7 @@ descriptors do not make equal to one that it uses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -26,6 +26,7 @@ from cep.opset.definition import DTYPE_BYTES
 
 if TYPE_CHECKING:
     from acp.v1.capability import CapabilityDescriptor, Memory
+    from acp.v1.system import SystemDescriptor
     from cep.mutate.change import Document
 
 SAME = (
@@ -40,7 +41,10 @@ class _Unproven(Exception):
 
 
 def unproven(
-    original: Document, mutant: Document, descriptors: Mapping[str, CapabilityDescriptor]
+    original: Document,
+    mutant: Document,
+    descriptors: Mapping[str, CapabilityDescriptor],
+    systems: Sequence[SystemDescriptor] = (),
 ) -> str:
     """Say why a mutant is not shown to mean what an accepted plan means; empty if it is.
 
@@ -48,9 +52,11 @@ def unproven(
         original: The plan, which the verifier accepts.
         mutant: The plan after a change, well formed.
         descriptors: Verified descriptors by slot.
+        systems: Verified system descriptors, which say where links lead.
     """
+    old, new = (_Schedule(plan, descriptors) for plan in (original, mutant))
     try:
-        _Proof(_Schedule(original, descriptors), _Schedule(mutant, descriptors)).check()
+        _Proof(old, new, systems).check()
     except _Unproven as reason:
         return str(reason)
     return ""
@@ -178,6 +184,7 @@ class _Proof:
 
     old: _Schedule
     new: _Schedule
+    systems: Sequence[SystemDescriptor] = ()
 
     def check(self) -> None:
         """Run the proof.
@@ -324,8 +331,24 @@ class _Proof:
 
         known = set(copies(self.old))
         for link, source, target in copies(self.new):
-            if (link, source, target) not in known and (link is not None or source != target):
+            ways = known if link is None else known | set(self._ways(link))
+            if (link, source, target) not in ways and (link is not None or source != target):
                 raise _Unproven("a copy takes another way")
+
+    def _ways(self, link: str) -> Iterator[tuple[str, str, str]]:
+        """Yield the memories between which a link carries data."""
+        held: dict[str, set[str]] = {}
+        slots = {d["slot"]: d.get("descriptor_digest", "") for d in self.new.plan["devices"]}
+        for name, arena in self.new.arenas.items():
+            held.setdefault(slots[arena["device"]], set()).add(self.new.memory(name)[1])
+        for system in self.systems:
+            ends = {node.id: held.get(node.descriptor_digest or "", set()) for node in system.nodes}
+            for one in system.links:
+                here, there = ends.get(one.a.node, set()), ends.get(one.b.node, set())
+                if one.id == link and one.a_to_b_bytes_per_s:
+                    yield from ((link, a, b) for a in here for b in there)
+                if one.id == link and one.b_to_a_bytes_per_s:
+                    yield from ((link, b, a) for a in here for b in there)
 
     def _accesses(self) -> None:
         new = self.new

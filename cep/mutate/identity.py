@@ -304,10 +304,9 @@ def _spelled_otherwise(plan: Document, _: Surroundings) -> Iterator[Change]:
         if len(attributes) > 1:
             yield Change(("ops", i, "attributes"), attributes[::-1])
         for j, attribute in enumerate(attributes):
-            if "real" in attribute:
-                yield Change(
-                    ("ops", i, "attributes", j, "real"), attribute["real"].replace("p", "0p")
-                )
+            if "0p" in attribute.get("real", ""):
+                shorter = attribute["real"].replace("0p", "p")
+                yield Change(("ops", i, "attributes", j, "real"), shorter)
             elif "integers" in attribute:
                 empty = {k: v for k, v in attribute.items() if k != "integers"} | {"integers": {}}
                 yield Change(("ops", i, "attributes", j), empty)

@@ -228,3 +228,20 @@ def test_a_hundred_thousand_mutants(tmp_path):
     assert tally.total() >= 100_000
     assert tally.total(Verdict.ACCEPTED) == 0, shown(tally)
     assert tally.intended_ppm >= 990_000, shown(tally)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("domains", [(None, None), ("host", "host")], ids=["apart", "shared"])
+def test_mutants_of_ten_captured_models(domains):
+    from tests.cep.mutate.captured import captured
+
+    tally, models = Tally(), 0
+    for _, bench in captured(domains):
+        assert bench.report.ok
+        models += 1
+        for mutant in bench.mutants(seed=11, count=500):
+            tally.add(bench.judge(mutant))
+    assert models == 10
+    assert tally.total() >= 4000
+    assert tally.total(Verdict.ACCEPTED) == 0, shown(tally)
+    assert tally.intended_ppm >= 990_000, shown(tally)
