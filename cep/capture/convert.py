@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cep.capture.archive import CaptureError
+from cep.capture.identities import identity
 from cep.expr import Dim
 from cep.graph import Node
 from cep.opset import OPERATIONS, PREFIX
@@ -103,8 +104,9 @@ class Converter:
             raise CaptureError.because("CEP-X3", f"{node.format_node()} has no tensor result")
         if not isinstance(node.target, torch._ops.OpOverload):
             raise CaptureError.because("CEP-X3", f"{node.target} is not an ATen operation")
-        arguments = _arguments(node)
-        name = _name(node.target)
+        name, arguments = identity(_name(node.target), _arguments(node))
+        if self._rewritten(node, name, arguments):
+            return
         if name == "clone" or (name == "_to_copy" and self._same_dtype(node)):
             source = node.args[0]
             if isinstance(source, torch.fx.Node):
@@ -142,6 +144,54 @@ class Converter:
         self._check_types(node, operation, inputs, attributes, outputs)
         self.nodes.append(Node(PREFIX + operation.name, inputs, attributes, outputs))
         self.names[node] = outputs[0] if len(outputs) == 1 else outputs
+
+    def _rewritten(self, node: torch.fx.Node, name: str, arguments: Mapping[str, Any]) -> bool:
+        """Add what takes operations of other names in CEP-Core; say whether the call was that."""
+        import torch
+
+        if name == "split_with_sizes":
+            self._split(node, arguments)
+        elif name == "sub.Tensor" and not isinstance(arguments["self"], torch.fx.Node):
+            self._subtract_from(node, arguments)
+        else:
+            return False
+        return True
+
+    def _subtract_from(self, node: torch.fx.Node, arguments: Mapping[str, Any]) -> None:
+        """Add a number less a tensor: the tensor's negative, plus the number, to the same bits."""
+        number, other = arguments["self"], arguments["other"]
+        same = hasattr(other, "meta") and other.meta["val"].dtype == node.meta["val"].dtype
+        if not same or arguments["alpha"] != 1 or not isinstance(number, int | float):
+            raise CaptureError.because(
+                "CEP-X3",
+                f"{node.format_node()}: CEP-Core takes tensors from numbers of their dtype",
+            )
+        negative, source = f"{node.name}.negative", self.value(other)
+        self.types[negative] = self.types[source]
+        self.declare(node.name, node.meta["val"])
+        attributes = {"other": number, "alpha": 1}
+        operation = OPERATIONS[f"{PREFIX}add.Scalar"]
+        self._check_types(node, operation, (negative,), attributes, (node.name,))
+        self.nodes.append(Node(f"{PREFIX}neg", (source,), {}, (negative,)))
+        self.nodes.append(Node(PREFIX + operation.name, (negative,), attributes, (node.name,)))
+        self.names[node] = node.name
+
+    def _split(self, node: torch.fx.Node, arguments: Mapping[str, Any]) -> None:
+        """Add one slice for each piece."""
+        source = self.value(arguments["self"])
+        operation = OPERATIONS[f"{PREFIX}slice.Tensor"]
+        end = Dim.constant(0)
+        pieces = []
+        for i, (size, tensor) in enumerate(
+            zip(arguments["split_sizes"], node.meta["val"], strict=True)
+        ):
+            start, end = end, end + self.symbols.dim(self._size(size))
+            attributes = {"dim": arguments["dim"], "start": start, "end": end}
+            pieces.append(f"{node.name}.{i}")
+            self.declare(pieces[-1], tensor)
+            self._check_types(node, operation, (source,), attributes, pieces[-1:])
+            self.nodes.append(Node(PREFIX + operation.name, (source,), attributes, (pieces[-1],)))
+        self.names[node] = tuple(pieces)
 
     def _operands(
         self, node: torch.fx.Node, operation: Operation, arguments: Mapping[str, Any]

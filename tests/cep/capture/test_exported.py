@@ -58,6 +58,17 @@ FUNCTIONS = {
     "clamped": lambda x: x.clamp(0, 1.5),
     "a copy that changes nothing": lambda x: x.clone().to(torch.float32) + 0.5,
     "another dtype": lambda x: x.to(torch.bfloat16) * 2,
+    "a number less a tensor": lambda x: 2 - x,
+    "a fraction less a tensor": lambda x: 0.3 - x * 3,
+    "the mean of all": lambda x: x - x.mean(),
+    "a number where it is negative": lambda x: torch.where(x > 0, x, 0.5),
+    "masked": lambda x: x.masked_fill(x > 0, float("-inf")),
+    "clipped": torch.nn.functional.relu6,
+    "clipped to bounds": lambda x: torch.nn.functional.hardtanh(x, -0.5, 1.5),
+    "zeros of its shape": lambda x: torch.zeros_like(x) + x,
+    "integers of its shape": lambda x: torch.full_like(x, 3, dtype=torch.int64) + x,
+    "pieces": lambda x: torch.cat(torch.split(x, [1, 3], 1)[::-1], 1),
+    "chunks": lambda x: x.chunk(2, -1)[0] * x.chunk(2, -1)[1],
 }
 
 
@@ -172,6 +183,9 @@ REFUSED = {
     "an input handed through": (Function(lambda x: x), (X,), "input or a weight as it is"),
     "a complex dtype": (
         Function(lambda x: torch.real(x * 1j)), (X,), "complex64",
+    ),
+    "a fraction less integers": (
+        Function(lambda x: 0.5 - torch.arange(4) + x), (X,), "from numbers of their dtype",
     ),
     "a sum of truths": (Function(lambda x: (x > 0).sum(1)), (X,), "sum.dim_IntList"),
     "a name that no document holds": (Strange(), (X,), "'weights.a b'"),

@@ -156,7 +156,10 @@ def _with_numbers(name, sample) -> Iterator[Case]:
     target, parameters = NUMBERS.get(name, ("", ()))
     others = (*sample.args, *sample.kwargs.values())[: len(parameters)]
     given = [torch.is_tensor(t) and t.numel() > 0 for t in others]
-    if not parameters or len(given) < len(parameters) or not all(given):
+    given.append(torch.is_tensor(sample.input))
+    if not parameters or len(given) <= len(parameters) or not all(given):
+        return
+    if _TOKENS[sample.input.dtype] not in OPERATIONS[PREFIX + target].operands[0].dtypes:
         return
     packet, _, overload = target.partition(".")
     function = getattr(getattr(torch.ops.aten, packet), overload or "default")
