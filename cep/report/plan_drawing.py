@@ -28,6 +28,8 @@ _BOX_HEIGHT: Final = 54
 _GAP_X: Final = 56
 _GAP_Y: Final = 22
 _WIDTH: Final = 1080
+_INNER: Final = 1064
+"""Width of a page without the margins of a card, in pixels."""
 
 
 def order(facts: PlanView) -> str:
@@ -44,7 +46,7 @@ def order(facts: PlanView) -> str:
         )
         for step in drawn
     }
-    width = max(_WIDTH, max((x for x, _ in places.values()), default=_LEFT) + _BOX_WIDTH + 16)
+    width = max(_INNER, max((x for x, _ in places.values()), default=_LEFT) + _BOX_WIDTH + 16)
     height = len(facts.queues) * (_BOX_HEIGHT + _GAP_Y) + 8
     parts = [_lane(facts, queue, slot, tops[queue], width) for queue, slot in facts.queues]
     parts += [_arrow(wait, places) for wait in facts.waits if wait.step in places]
@@ -108,7 +110,8 @@ def _arena(facts: PlanView, arena: Arena) -> str:
     shown = colour(facts, arena.device)
     total = sum(one.size for one in buffers if one.arena == arena.id)
     unused = sum(one.arena == arena.id for one in buffers) - len(lives)
-    note = f"{bytes_text(arena.bytes)} in {arena.memory} of {arena.device}; {len(lives)} buffers"
+    note = f"{bytes_text(arena.bytes)} in {arena.memory} of {arena.device}; {len(lives)} "
+    note += "buffer" if len(lives) == 1 else "buffers"
     saved = 1 - arena.bytes / total if total else 0
     if saved >= 0.005:  # noqa: PLR2004 - what rounds to a percent
         note += f", {saved:.0%} less than without reuse"
