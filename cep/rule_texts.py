@@ -1140,7 +1140,7 @@ TEXTS: Final = {
         ),
         demand=(
             'A limit of the plan was crossed, such as a NaN under `nan_guard`. The trip is in the '
-            'next receipt.\n'
+            'next receipt. No plan has limits yet: CEP-I4 refuses `safety`.\n'
             '\n'
             'What to do: Look at inputs and weights.'
         ),
