@@ -252,7 +252,7 @@ class Alternate(Message):
 
 
 class Step(Message):
-    """One thing that a queue does. A step reads its buffers in the order of its body's operands.
+    """One thing that a queue does. The order in which a step lists its buffers has no meaning.
 
     Attributes:
         queue: The queue.
