@@ -36,15 +36,32 @@ SIGNED: Final = {kind.PAYLOAD_TYPE: kind for kind in KINDS if kind.PAYLOAD_TYPE}
 """The documents that are signed on their own, by DSSE payload type."""
 
 
-def load(data: bytes, kind: type[M]) -> M:
+def load(data: bytes, kind: type[M], others: Sequence[type[Message]] = ()) -> M:
     """Return the document of type `kind` that the JSON text `data` holds.
+
+    Args:
+        data: A bare document.
+        kind: What it should be.
+        others: What else it might be, besides `KINDS`; named if that is the more likely.
 
     Raises:
         DecodeError: `data` is not strict JSON (ENV-J1 to ENV-J4).
         StructureError: The JSON is not the one form of such a document (ENV-S1 to ENV-S4, ACP-U01).
     """
-    canonical.decode(data)
-    return kind.from_text(data)
+    value = canonical.decode(data)
+    try:
+        return kind.from_text(data)
+    except StructureError as refusal:
+        try:
+            likely = identify(value, tuple(dict.fromkeys((kind, *KINDS, *others))))
+        except StructureError:
+            likely = kind
+        if likely is kind:
+            raise
+        reason = (
+            f"this looks like a document of type {likely.__name__}; expected is {kind.__name__}"
+        )
+        raise StructureError.because(refusal.diagnostics[0].code, reason) from None
 
 
 def identify(value: JsonValue, kinds: Sequence[type[Message]] = KINDS) -> type[Message]:

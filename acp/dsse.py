@@ -94,6 +94,9 @@ class Envelope:
         envelope = decode(data)
         if not isinstance(envelope, dict):
             raise SignatureError.because("ENV-E1", "an envelope must be a JSON object")
+        if not envelope.keys() & {"payload", "payloadType", "signatures"}:
+            reason = "this is no envelope, so nothing in it is signed: sign the document first"
+            raise SignatureError.because("ENV-E1", reason, "/payloadType")
         payload_type = _string(envelope, "payloadType")
         if not payload_type:
             raise SignatureError.because("ENV-E1", "the payload type is empty", "/payloadType")

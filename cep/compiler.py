@@ -23,12 +23,11 @@ from cep.graph import graph_digest
 from cep.planner.compile import Compiled, Options, Phase, compile_plan
 from cep.planner.devices import PlanningError, devices
 from cep.v1.graph import Graph
-from cep.v1.plan import Source
+from cep.v1.plan import Plan, Source
 
 if TYPE_CHECKING:
     from acp.keys import PrivateKey
     from cep.store import Store
-    from cep.v1.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ def capture_model(model: Path, store: Store) -> CapturedModel:
         except OSError as error:
             reason = error.strerror or str(error)
             raise CaptureError.because("ENV-F1", f"cannot be read: {reason}") from None
-        graph = documents.load(data, Graph)
+        graph = documents.load(data, Graph, (Plan,))
         source = Source(graph_digest=graph_digest(graph))
         outcome = f"{len(graph.ops)} operations of CEP-Core, as they were captured before"
     else:

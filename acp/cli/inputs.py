@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from acp import documents, files
 from acp.canonical import decode
 from acp.cli.output import about
-from acp.diagnostics import Diagnostic, FileRefusedError, Severity, SignatureError
+from acp.diagnostics import (
+    Diagnostic,
+    FileRefusedError,
+    Severity,
+    SignatureError,
+    StructureError,
+)
 from acp.dsse import Envelope
 
 if TYPE_CHECKING:
     from acp.canonical import JsonValue
     from acp.message import Message
+
+_ELSEWHERE: Final = {
+    "acp-trust/1": "see 'acp policy'",
+    "cep/1": "see 'cep show', 'cep verify' and 'cep sign'",
+}
+"""Where documents belong that are not of ACP, by their ``spec``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,10 @@ class Input:
             StructureError: The members do not tell (ENV-S1, ENV-S3).
         """
         if self.envelope is None:
+            spec = self.value.get("spec") if isinstance(self.value, dict) else None
+            if isinstance(spec, str) and spec in _ELSEWHERE:
+                reason = f"found {spec!r}, which is not for this command: {_ELSEWHERE[spec]}"
+                raise StructureError.because("ENV-S3", reason, "/spec")
             return documents.identify(self.value, tuple(documents.SIGNED.values()))
         kind = documents.SIGNED.get(self.envelope.payload_type)
         if kind is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from acp import files
+from acp import documents, files
 from acp.canonical import decode
 from acp.cli.inputs import expand, open_input
 from acp.cli.options import FILE
@@ -81,6 +81,10 @@ def read_document(path: Path, kind: type[MessageT]) -> MessageT:
     Raises:
         FileRefusedError: The file cannot be read or is malformed.
     """
+    from cep.v1.graph import Graph
+    from cep.v1.plan import Plan
+    from cep.v1.receipt import Statement
+
     opened = open_input(path)
     with about(path):
         if opened.envelope is not None and opened.envelope.payload_type != kind.PAYLOAD_TYPE:
@@ -90,7 +94,7 @@ def read_document(path: Path, kind: type[MessageT]) -> MessageT:
                 f"expected here: {kind.PAYLOAD_TYPE}",
                 "/payloadType",
             )
-        return kind.from_text(opened.payload)
+        return documents.load(opened.payload, kind, (Graph, Plan, Statement))
 
 
 def store_beside(plan: Path, store: Path | None) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from acp import canonical, dsse, files
+from acp import canonical, documents, dsse, files
 from acp.cli.inputs import open_input
 from acp.cli.options import key_option, load_private_key, output_option, passphrase_option
 from acp.cli.output import Command, Outcome, about
@@ -32,6 +32,7 @@ def sign(
     envelope, the signatures are added to those it has.
     """
     from cep.graph import GraphView
+    from cep.v1.graph import Graph
     from cep.v1.plan import Plan
 
     opened = open_input(plan_file)
@@ -39,7 +40,7 @@ def sign(
         if opened.envelope is not None and opened.envelope.payload_type != dsse.PLAN:
             reason = f"found payload type {opened.envelope.payload_type!r}, not {dsse.PLAN}"
             raise Refused.because("ENV-E3", reason, "/payloadType")
-        GraphView.of(Plan.from_text(opened.payload))
+        GraphView.of(documents.load(opened.payload, Plan, (Graph,)))
         if canonical.canonicalize(opened.value) != opened.payload:
             raise Refused.because(
                 "CEP-I3",

@@ -19,6 +19,7 @@ from cep.cli.explain import rules
 from cep.cli.inputs import (
     descriptors_option,
     envelopes,
+    is_signed,
     plan_argument,
     read_document,
     store_beside,
@@ -137,6 +138,8 @@ def verify(
         source=source,
         unsigned=unsigned,
     )
+    if unsigned and report.plan is None and is_signed(plan_file):
+        raise click.UsageError("PLAN is signed: leave --unsigned out")
     return _outcome(plan_file, report, time.perf_counter() - began, explain=explain)
 
 

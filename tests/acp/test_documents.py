@@ -52,6 +52,18 @@ def test_load_refuses_what_is_not_strict_json(data, code):
     assert codes(refused) == {code}
 
 
+@pytest.mark.parametrize("name", ["system-descriptor", "envelope", "measurement-record"])
+def test_another_document_is_called_by_its_name(name):
+    with pytest.raises(StructureError, match="looks like a document of type") as refused:
+        documents.load(example(name), CapabilityDescriptor)
+    assert len(refused.value.diagnostics) == 1
+
+
+def test_a_document_with_one_fault_is_judged_as_what_it_is():
+    with pytest.raises(StructureError, match='has no member "colour"'):
+        documents.load(json.dumps(STATUS | {"colour": 1}).encode(), StatusList)
+
+
 @pytest.mark.parametrize("value", [[], "acp/1", 7, True, 1.5])
 def test_a_document_is_an_object(value):
     with pytest.raises(StructureError) as refused:
