@@ -30,6 +30,7 @@ _EXISTING: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="acp-cep", prog_name="acp-conformance")
 def main() -> None:
     """Put the vectors of ACP and CEP to an implementation in any language."""
 
@@ -106,7 +107,7 @@ def run(  # noqa: PLR0917 - click passes options by keyword
         _write(report_file, (json.dumps(said, indent=1) + "\n").encode("ascii"))
     if junit_file:
         _write(junit_file, report.as_junit(outcome))
-    click.echo(json.dumps(said) if form == "json" else report.as_text(outcome))
+    click.echo(json.dumps(said) if form == "json" else report.as_text(outcome, areas=areas))
     sys.exit(0 if outcome.verdict is Verdict.PASSED else 1)
 
 

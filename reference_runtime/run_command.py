@@ -29,9 +29,9 @@ _MILLION = 1e6
 @click.command(
     cls=Command,
     example=(
-        "cep run plan.cep --inputs x.npz --outputs y.npz --receipt receipt.json\n"
-        "cep run plan.cep --inputs 1.npz --inputs 2.npz --outputs y.npz --receipt receipt.json "
-        "--policy policy.json --key operator.pem --timeline timeline.json"
+        "cep run plan.dsse.json --inputs x.npz --outputs y.npz --receipt receipt.json\n"
+        "cep run plan.dsse.json --inputs 1.npz --inputs 2.npz --outputs y.npz "
+        "--receipt receipt.json --policy policy.json --key operator.pem --timeline timeline.json"
     ),
 )
 @click.argument("plan", type=FILE)

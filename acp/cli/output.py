@@ -179,6 +179,7 @@ class LazyGroup(click.Group):
         lazy: Commands by name: where each is (``package.module:attribute``) and one line of help.
         entry_points: Entry point group through which other packages join theirs. A name in
             `lazy` cannot be taken over. Names are listed without importing anything.
+        expected: One line of help of commands that join, by name.
     """
 
     def __init__(
@@ -186,11 +187,13 @@ class LazyGroup(click.Group):
         *args: Any,
         lazy: Mapping[str, tuple[str, str]] | None = None,
         entry_points: str | None = None,
+        expected: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         """Remember where the commands are."""
         super().__init__(*args, **kwargs)
         self._lazy = dict(lazy or {})
+        self._expected = dict(expected or {})
         self._entry_points = entry_points
 
     @override
@@ -229,7 +232,8 @@ class LazyGroup(click.Group):
         own = super().get_command(ctx, name)
         if own is not None:
             return own.get_short_help_str()
-        return f"(from {self._joined()[name].module.partition('.')[0]})"
+        origin = f"(from {self._joined()[name].module.partition('.')[0]})"
+        return self._expected.get(name, origin)
 
     def _joined(self) -> dict[str, EntryPoint]:
         if self._entry_points is None:

@@ -20,6 +20,8 @@ from acp.cli.output import DISTRIBUTION, LazyGroup
         "receipt": ("cep.cli.receipt:receipt", "Check receipts."),
     },
     entry_points="cep.commands",
+    expected={"run": "Verify a plan, run it, and sign a receipt."},
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog="See 'cep COMMAND --help' for an example of each.",
 )
 @click.version_option(package_name=DISTRIBUTION, prog_name="cep")

@@ -28,8 +28,8 @@ def receipt() -> None:
 @receipt.command(
     cls=Command,
     example=(
-        "cep receipt verify receipt.json --plan plan.cep --policy policy.json\n"
-        "cep receipt verify receipt.json --plan plan.cep --policy policy.json "
+        "cep receipt verify receipt.json --plan plan.dsse.json --policy policy.json\n"
+        "cep receipt verify receipt.json --plan plan.dsse.json --policy policy.json "
         "--inputs x.npz --outputs y.npz"
     ),
 )

@@ -15,9 +15,9 @@ from acp.cli.output import Command, Finding, Outcome, about
 @click.command(
     cls=Command,
     example=(
-        "cep report receipt.json --plan plan.cep --policy policy.json -o report.html\n"
-        "cep report receipt.json --plan plan.cep --policy policy.json --timeline timeline.json "
-        "-o report.html --trace trace.json"
+        "cep report receipt.json --plan plan.dsse.json --policy policy.json -o report.html\n"
+        "cep report receipt.json --plan plan.dsse.json --policy policy.json "
+        "--timeline timeline.json -o report.html --trace trace.json"
     ),
 )
 @click.argument("file", metavar="RECEIPT", type=FILE)

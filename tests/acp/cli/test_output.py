@@ -186,6 +186,7 @@ def group(monkeypatch, tmp_path):
         "tool",
         lazy={"lazy": ("joined_fine:run", "Be lazy.")},
         entry_points="test.commands",
+        expected={"heavy": "Carry."},
     )
     made.add_command(click.Command("own", help="My own."))
     return made
@@ -201,7 +202,7 @@ def test_group_lists_without_importing(group):
         ["own", "My own."],
         ["lazy", "Be lazy."],
         ["fine", "(from joined_fine)"],
-        ["heavy", "(from joined_heavy)"],
+        ["heavy", "Carry."],
         ["torch", "(from joined_torch)"],
     ]
 
