@@ -280,10 +280,21 @@ def flip_weights(own):
 def spoil_signature(path):
     """Change a bit of the signature, in Base64 that stays well formed whatever the key."""
     envelope = json.loads(path.read_bytes())
-    raw = bytearray(base64.b64decode(envelope["signatures"][0]["sig"]))
-    raw[len(raw) // 2] ^= 1
-    envelope["signatures"][0]["sig"] = base64.b64encode(raw).decode()
+    spoil(envelope["signatures"][0], "sig")
     path.write_text(json.dumps(envelope))
+
+
+def spoil_payload(path):
+    """Change a bit of the payload, in Base64 that stays well formed whatever it says."""
+    envelope = json.loads(path.read_bytes())
+    spoil(envelope, "payload")
+    path.write_text(json.dumps(envelope))
+
+
+def spoil(members, name):
+    raw = bytearray(base64.b64decode(members[name]))
+    raw[len(raw) // 2] ^= 1
+    members[name] = base64.b64encode(raw).decode()
 
 
 @pytest.mark.parametrize(
@@ -316,6 +327,6 @@ def test_changed_receipt_on_the_command_line(own, receipt):
     (own / "r.json").write_bytes(receipt)
     line = ("receipt", "verify", "r.json", "--plan", TORCH, "--policy", "policy.json")
     assert own.cep(*line).status == 0
-    flip(own / "r.json")
+    spoil_payload(own / "r.json")
     answer = own.cep(*line)
     assert (answer.status, answer.codes) == (1, ["ENV-T1"])
