@@ -70,6 +70,11 @@ def test_each_gap_is_found(checkout, suite, path, text, rule, gaps):
     assert row(matrix.rows(checkout, suite), rule).gaps == gaps
 
 
+def test_who_only_talks_about_a_rule_does_not_report_it(checkout, suite):
+    (checkout / "acp" / "canonical.py").rename(checkout / "acp" / "rule_texts.py")
+    assert row(matrix.rows(checkout, suite), "ENV-J2").gaps == ["no code"]
+
+
 def test_codes_of_tools_are_no_rules(checkout, suite):
     (checkout / "acp" / "files.py").write_text('raise because("ENV-F1")\n')
     assert "ENV-F1" not in {one.rule for one in matrix.rows(checkout, suite)}
