@@ -6,7 +6,6 @@ and `prepare`. All host devices see the same memory, so a view of one's arena is
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
