@@ -44,11 +44,6 @@ DTYPES: Final[Mapping[str, np.dtype[np.generic]]] = {
 """Dtypes of host views. NumPy has no bf16, so neither has host memory here."""
 
 
-def usable_cpus() -> int:
-    """Return the number of logical processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class HostArena:
     """A block of host memory whose first byte is aligned."""
 
