@@ -578,6 +578,31 @@ class Provenance(Message):
     measurement_ref: Maybe[Digest] = None
 
 
+QueueLimitKind: TypeAlias = Literal[
+    "COMPUTE",
+    "COPY",
+    "NET",
+]
+"""What the queues do.
+
+COMPUTE: Compute. COPY: Copy within a host. NET: Copy between hosts.
+"""
+
+
+class QueueLimit(Message):
+    """How many queues of one kind a device can have.
+
+    Attributes:
+        kind: What the queues do.
+        max: Largest number of them.
+    """
+
+    PROTO_NAME: ClassVar[str] = "acp.v1.QueueLimit"
+
+    kind: QueueLimitKind
+    max: Uint32
+
+
 class CapabilityDescriptor(Message):
     """What a device can do at one operating point, with the source of every claim.
 
@@ -606,6 +631,8 @@ class CapabilityDescriptor(Message):
         ports: Where links attach.
         attestation: How the device can prove what it is.
         provenance: Where the values above come from: a side table, so that values stay flat.
+        queues: Lines of work that the device carries out at the same time. Of a kind that is not
+            listed there is one.
         extensions: Vendor data by DNS name. Survives every round trip.
         critical: Names in `extensions` that a reader must understand or else reject the document.
     """
@@ -634,5 +661,6 @@ class CapabilityDescriptor(Message):
     ports: Annotated[tuple[Port, ...], Items()] = ()
     attestation: Annotated[tuple[Attestation, ...], Items()] = ()
     provenance: Annotated[tuple[Provenance, ...], Items(1)]
+    queues: Annotated[tuple[QueueLimit, ...], Items()] = ()
     extensions: Annotated[dict[Domain, JsonObject], Entries()] = Field(default_factory=dict)
     critical: Annotated[tuple[Domain, ...], Items()] = ()

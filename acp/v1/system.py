@@ -38,6 +38,8 @@ class Node(Message):
         host: Host name.
         contention_group: Nodes that name the same group share silicon and must not be planned as if
             they ran side by side.
+        labels: Places that the node belongs to: `eu`, `rack-7`. A plan can demand that data stays
+            in one (CEP-K4).
     """
 
     PROTO_NAME: ClassVar[str] = "acp.v1.Node"
@@ -49,6 +51,7 @@ class Node(Message):
     pcie: Maybe[Text32] = None
     host: Maybe[Text255] = None
     contention_group: Maybe[Id] = None
+    labels: Annotated[tuple[Token, ...], Items()] = ()
 
 
 class Switch(Message):

@@ -182,17 +182,21 @@ of the sum. BROADCAST: Each gets what one has. ALL_TO_ALL: Each gets a share fro
 
 
 class Collective(Message):
-    """Part in a collective operation.
+    """Part in a collective operation: a region that its members compute together. The n-th steps of
+    the members of a group begin together and end together.
 
     Attributes:
         group: Name of the group. Its members are the queues that use it.
         kind: What the members do together.
+        ops: Operations of the joint region, by index, each after those it depends on; the same for
+            all members.
     """
 
     PROTO_NAME: ClassVar[str] = "cep.v1.Collective"
 
     group: Id
     kind: CollectiveKind
+    ops: Annotated[tuple[Uint32, ...], Items(0, 1000000)] = ()
 
 
 class Call(Message):
@@ -241,14 +245,16 @@ class Alternate(Message):
     """Another way to do a step, verified like the step itself.
 
     Attributes:
-        queue: Queue that does it instead.
+        queue: Queue whose device does it instead, in the place of the step.
         artifact: Digest of compiled code to use.
+        estimate: What the planner expects of it.
     """
 
     PROTO_NAME: ClassVar[str] = "cep.v1.Alternate"
 
     queue: Id
     artifact: Maybe[Digest] = None
+    estimate: Maybe[Estimate] = None
 
 
 class Step(Message):
