@@ -1,0 +1,47 @@
+"""Longest paths over happens-before: how long a run takes, if each step takes as long as is said.
+
+A step begins when the steps that must end before it have ended. So a run takes as long as the
+longest chain of steps, each of which happens right before the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from cep.verify.order import predecessors
+
+if TYPE_CHECKING:
+    from cep.verify.subject import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The times of a run, counted from its start.
+
+    Attributes:
+        begins: By step, when it begins: the longest path that leads to it.
+        rest: By step, the longest path that follows when it has ended.
+        whole: The longest path of all, which is how long the run takes.
+    """
+
+    begins: Sequence[int]
+    rest: Sequence[int]
+    whole: int
+
+    @classmethod
+    def of(cls, s: Subject, took: Sequence[int]) -> Self:
+        """Return the times where each step takes as long as `took` says; needs CEP-O1."""
+        before = [list(predecessors(s, i)) for i in range(len(took))]
+        begins, rest = [0] * len(took), [0] * len(took)
+        for i in s.order:
+            begins[i] = max((begins[b] + took[b] for b in before[i]), default=0)
+        for i in reversed(s.order):
+            for b in before[i]:
+                rest[b] = max(rest[b], took[i] + rest[i])
+        return cls(begins, rest, max(map(sum, zip(begins, took, strict=True)), default=0))
+
+    def through(self, step: int, took: int) -> int:
+        """Return the longest path through a step, if that takes `took` instead."""
+        return self.begins[step] + took + self.rest[step]
