@@ -36,7 +36,7 @@ TEXTS: Final = {
             '[\n'
             '  {"op": "replace", "path": "/ops/1/target", "value": "cep-core/1:neg"},\n'
             '  {"op": "replace", "path": "/source/graph_digest", "value": '
-            '"sha256:1ad7ebba907d1bd1b50137513b7a967f7b1ed06f77432cb71cdd123aaefa96a1"}\n'
+            '"sha256:67e2b5bfa83be735d26df5bb4375aee4b2d74cd4472f2c4cc059d8375845d6a4"}\n'
             ']'
         ),
         example_of=(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from acp.canonical import digest
 from cep.opset.contraction import CONTRACTION
+from cep.opset.error_classes import error_table
 from cep.opset.pointwise import POINTWISE
 from cep.opset.shaping import SHAPING
 
@@ -35,6 +36,7 @@ def table() -> dict[str, object]:
     return {
         "namespace": NAMESPACE,
         "version": VERSION,
+        **error_table(),
         "operations": [OPERATIONS[name].signature() for name in sorted(OPERATIONS)],
     }
 

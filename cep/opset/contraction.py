@@ -153,22 +153,45 @@ def _layer_norm(call: Call) -> tuple[TensorType, ...]:
 _DIMS = (Parameter("dim", "ints"), Parameter("keepdim", "bool"))
 _FLOAT = Operand("self", FLOATS)
 
-CONTRACTION.add(Operation("sum.dim_IntList", (_FLOAT,), _DIMS, ("out",), _reduce))
-CONTRACTION.add(Operation("mean.dim", (_FLOAT,), _DIMS, ("out",), _reduce))
+CONTRACTION.add(Operation("sum.dim_IntList", (_FLOAT,), _DIMS, ("out",), _reduce, error="sum"))
+CONTRACTION.add(Operation("mean.dim", (_FLOAT,), _DIMS, ("out",), _reduce, error="sum"))
 for _name in ("amax", "amin"):
-    CONTRACTION.add(Operation(_name, (Operand("self", NUMBERS),), _DIMS, ("out",), _extreme))
+    CONTRACTION.add(
+        Operation(_name, (Operand("self", NUMBERS),), _DIMS, ("out",), _extreme, error="exact")
+    )
 CONTRACTION.add(
     Operation(
-        "linalg_vector_norm", (_FLOAT,), (Parameter("ord", "number"), *_DIMS), ("out",), _norm
+        "linalg_vector_norm",
+        (_FLOAT,),
+        (Parameter("ord", "number"), *_DIMS),
+        ("out",),
+        _norm,
+        error="composite",
     )
 )
-CONTRACTION.add(Operation("_softmax", (_FLOAT,), (Parameter("dim", "int"),), ("out",), _softmax))
 CONTRACTION.add(
-    Operation("mm", (Operand("self", FLOATS, "T"), Operand("mat2", FLOATS, "T")), (), ("out",), _mm)
+    Operation(
+        "_softmax", (_FLOAT,), (Parameter("dim", "int"),), ("out",), _softmax, error="composite"
+    )
 )
 CONTRACTION.add(
     Operation(
-        "bmm", (Operand("self", FLOATS, "T"), Operand("mat2", FLOATS, "T")), (), ("out",), _bmm
+        "mm",
+        (Operand("self", FLOATS, "T"), Operand("mat2", FLOATS, "T")),
+        (),
+        ("out",),
+        _mm,
+        error="sum",
+    )
+)
+CONTRACTION.add(
+    Operation(
+        "bmm",
+        (Operand("self", FLOATS, "T"), Operand("mat2", FLOATS, "T")),
+        (),
+        ("out",),
+        _bmm,
+        error="sum",
     )
 )
 CONTRACTION.add(
@@ -182,6 +205,7 @@ CONTRACTION.add(
         (Parameter("beta", "number"), Parameter("alpha", "number")),
         ("out",),
         _addmm,
+        error="sum",
     )
 )
 CONTRACTION.add(
@@ -195,6 +219,7 @@ CONTRACTION.add(
         (),
         ("out",),
         _linear,
+        error="sum",
     )
 )
 CONTRACTION.add(
@@ -209,6 +234,7 @@ CONTRACTION.add(
         (Parameter("is_causal", "bool"), Parameter("scale", "float", optional=True)),
         ("out",),
         _attention,
+        error="composite",
     )
 )
 CONTRACTION.add(
@@ -222,5 +248,6 @@ CONTRACTION.add(
         (Parameter("normalized_shape", "dims"), Parameter("eps", "float")),
         ("out", "mean", "rstd"),
         _layer_norm,
+        error="composite",
     )
 )

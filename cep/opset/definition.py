@@ -13,9 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from cep.expr import Dim, Ranges
+
+if TYPE_CHECKING:
+    from cep.opset.error_classes import ErrorName
 
 AttributeKind: TypeAlias = Literal[
     "int", "float", "number", "bool", "dtype", "token", "ints", "dim", "dims"
@@ -205,6 +208,7 @@ class Operation:
         parameters: Attributes that are taken.
         results: Names of the tensors that are made.
         infer: Type rule.
+        error: Error class: how far the results may be from the reference (`ERROR_CLASSES`).
         nondeterministic: The same inputs need not give the same bits, whatever the device.
     """
 
@@ -213,6 +217,7 @@ class Operation:
     parameters: tuple[Parameter, ...]
     results: tuple[str, ...]
     infer: TypeRule
+    error: ErrorName
     nondeterministic: bool = False
 
     def types(self, call: Call) -> tuple[TensorType, ...]:
@@ -283,6 +288,7 @@ class Operation:
             ],
             "results": list(self.results),
             "type_rule": self.infer.__name__.strip("_").replace("_", "-"),
+            "error_class": self.error,
             **({"nondeterministic": True} if self.nondeterministic else {}),
         }
 

@@ -116,15 +116,21 @@ def _no_promotion(call: Call, name: str) -> None:
 _SELF_FLOAT = (Operand("self", FLOATS),)
 _SELF_NUMBER = (Operand("self", NUMBERS),)
 
-for _name in (
-    "cos", "erf", "exp", "log", "reciprocal", "rsqrt", "sigmoid", "silu", "sin", "sqrt", "tanh",
-):  # fmt: skip
-    POINTWISE.add(Operation(_name, _SELF_FLOAT, (), ("out",), _like_self))
+for _name in ("reciprocal", "sqrt"):
+    POINTWISE.add(Operation(_name, _SELF_FLOAT, (), ("out",), _like_self, error="rounded"))
+for _name in ("cos", "erf", "exp", "log", "rsqrt", "sigmoid", "silu", "sin", "tanh"):
+    POINTWISE.add(Operation(_name, _SELF_FLOAT, (), ("out",), _like_self, error="elementary"))
 for _name in ("abs", "neg", "relu"):
-    POINTWISE.add(Operation(_name, _SELF_NUMBER, (), ("out",), _like_self))
-POINTWISE.add(Operation("gelu", _SELF_FLOAT, (Parameter("approximate", "token"),), ("out",), _gelu))
-POINTWISE.add(Operation("logical_not", (Operand("self", BOOLEAN),), (), ("out",), _like_self))
-POINTWISE.add(Operation("clone", (Operand("self"),), (), ("out",), _like_self))
+    POINTWISE.add(Operation(_name, _SELF_NUMBER, (), ("out",), _like_self, error="exact"))
+POINTWISE.add(
+    Operation(
+        "gelu", _SELF_FLOAT, (Parameter("approximate", "token"),), ("out",), _gelu, error="terms"
+    )
+)
+POINTWISE.add(
+    Operation("logical_not", (Operand("self", BOOLEAN),), (), ("out",), _like_self, error="exact")
+)
+POINTWISE.add(Operation("clone", (Operand("self"),), (), ("out",), _like_self, error="exact"))
 POINTWISE.add(
     Operation(
         "_to_copy",
@@ -132,6 +138,7 @@ POINTWISE.add(
         (Parameter("dtype", "dtype", optional=True),),
         ("out",),
         _convert,
+        error="exact",
     )
 )
 POINTWISE.add(
@@ -141,6 +148,7 @@ POINTWISE.add(
         (Parameter("min", "number", optional=True), Parameter("max", "number", optional=True)),
         ("out",),
         _clamp,
+        error="exact",
     )
 )
 
@@ -151,14 +159,18 @@ _ALPHA = (Parameter("alpha", "number"),)
 _OTHER = (Parameter("other", "number"),)
 
 for _name in ("add", "sub"):
-    POINTWISE.add(Operation(f"{_name}.Tensor", _PAIR, _ALPHA, ("out",), _broadcast))
+    POINTWISE.add(Operation(f"{_name}.Tensor", _PAIR, _ALPHA, ("out",), _broadcast, error="terms"))
     POINTWISE.add(
-        Operation(f"{_name}.Scalar", _SELF_NUMBER, _OTHER + _ALPHA, ("out",), _with_number)
+        Operation(
+            f"{_name}.Scalar", _SELF_NUMBER, _OTHER + _ALPHA, ("out",), _with_number, error="terms"
+        )
     )
-POINTWISE.add(Operation("mul.Tensor", _PAIR, (), ("out",), _broadcast))
-POINTWISE.add(Operation("mul.Scalar", _SELF_NUMBER, _OTHER, ("out",), _with_number))
-POINTWISE.add(Operation("div.Tensor", _PAIR_FLOAT, (), ("out",), _broadcast))
-POINTWISE.add(Operation("div.Scalar", _SELF_FLOAT, _OTHER, ("out",), _with_number))
+POINTWISE.add(Operation("mul.Tensor", _PAIR, (), ("out",), _broadcast, error="rounded"))
+POINTWISE.add(
+    Operation("mul.Scalar", _SELF_NUMBER, _OTHER, ("out",), _with_number, error="rounded")
+)
+POINTWISE.add(Operation("div.Tensor", _PAIR_FLOAT, (), ("out",), _broadcast, error="rounded"))
+POINTWISE.add(Operation("div.Scalar", _SELF_FLOAT, _OTHER, ("out",), _with_number, error="rounded"))
 POINTWISE.add(
     Operation(
         "pow.Tensor_Scalar",
@@ -166,12 +178,13 @@ POINTWISE.add(
         (Parameter("exponent", "number"),),
         ("out",),
         _like_self,
+        error="elementary",
     )
 )
 for _name in ("maximum", "minimum"):
-    POINTWISE.add(Operation(_name, _PAIR, (), ("out",), _broadcast))
+    POINTWISE.add(Operation(_name, _PAIR, (), ("out",), _broadcast, error="exact"))
 for _name in ("bitwise_and", "bitwise_or"):
-    POINTWISE.add(Operation(f"{_name}.Tensor", _PAIR_BITS, (), ("out",), _broadcast))
+    POINTWISE.add(Operation(f"{_name}.Tensor", _PAIR_BITS, (), ("out",), _broadcast, error="exact"))
 for _name in ("logical_and", "logical_or"):
     POINTWISE.add(
         Operation(
@@ -180,11 +193,14 @@ for _name in ("logical_and", "logical_or"):
             (),
             ("out",),
             _broadcast,
+            error="exact",
         )
     )
 for _name in ("eq", "ge", "gt", "le", "lt", "ne"):
-    POINTWISE.add(Operation(f"{_name}.Tensor", _PAIR, (), ("out",), _compare))
-    POINTWISE.add(Operation(f"{_name}.Scalar", _SELF_NUMBER, _OTHER, ("out",), _compare_number))
+    POINTWISE.add(Operation(f"{_name}.Tensor", _PAIR, (), ("out",), _compare, error="exact"))
+    POINTWISE.add(
+        Operation(f"{_name}.Scalar", _SELF_NUMBER, _OTHER, ("out",), _compare_number, error="exact")
+    )
 POINTWISE.add(
     Operation(
         "where.self",
@@ -192,5 +208,6 @@ POINTWISE.add(
         (),
         ("out",),
         _where,
+        error="exact",
     )
 )

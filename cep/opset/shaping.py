@@ -168,11 +168,15 @@ _SELF = (Operand("self"),)
 _DIM = (Parameter("dim", "int"),)
 _SIZE = (Parameter("size", "dims"),)
 
-SHAPING.add(Operation("view", _SELF, _SIZE, ("out",), _view))
-SHAPING.add(Operation("permute", _SELF, (Parameter("dims", "ints"),), ("out",), _permute))
-SHAPING.add(Operation("unsqueeze", _SELF, _DIM, ("out",), _unsqueeze))
-SHAPING.add(Operation("squeeze.dims", _SELF, (Parameter("dim", "ints"),), ("out",), _squeeze))
-SHAPING.add(Operation("expand", _SELF, _SIZE, ("out",), _expand))
+SHAPING.add(Operation("view", _SELF, _SIZE, ("out",), _view, error="exact"))
+SHAPING.add(
+    Operation("permute", _SELF, (Parameter("dims", "ints"),), ("out",), _permute, error="exact")
+)
+SHAPING.add(Operation("unsqueeze", _SELF, _DIM, ("out",), _unsqueeze, error="exact"))
+SHAPING.add(
+    Operation("squeeze.dims", _SELF, (Parameter("dim", "ints"),), ("out",), _squeeze, error="exact")
+)
+SHAPING.add(Operation("expand", _SELF, _SIZE, ("out",), _expand, error="exact"))
 SHAPING.add(
     Operation(
         "slice.Tensor",
@@ -180,10 +184,19 @@ SHAPING.add(
         (*_DIM, Parameter("start", "dim"), Parameter("end", "dim")),
         ("out",),
         _slice,
+        error="exact",
     )
 )
-SHAPING.add(Operation("select.int", _SELF, (*_DIM, Parameter("index", "int")), ("out",), _select))
-SHAPING.add(Operation("cat", (Operand("tensors", ANY, "T", variadic=True),), _DIM, ("out",), _cat))
+SHAPING.add(
+    Operation(
+        "select.int", _SELF, (*_DIM, Parameter("index", "int")), ("out",), _select, error="exact"
+    )
+)
+SHAPING.add(
+    Operation(
+        "cat", (Operand("tensors", ANY, "T", variadic=True),), _DIM, ("out",), _cat, error="exact"
+    )
+)
 SHAPING.add(
     Operation(
         "full",
@@ -191,6 +204,7 @@ SHAPING.add(
         (*_SIZE, Parameter("fill_value", "number"), Parameter("dtype", "dtype")),
         ("out",),
         _full,
+        error="exact",
     )
 )
 SHAPING.add(
@@ -200,6 +214,7 @@ SHAPING.add(
         (Parameter("start", "dim"), Parameter("end", "dim"), Parameter("dtype", "dtype")),
         ("out",),
         _arange,
+        error="exact",
     )
 )
 SHAPING.add(
@@ -209,11 +224,17 @@ SHAPING.add(
         (),
         ("out",),
         _embedding,
+        error="exact",
     )
 )
 SHAPING.add(
     Operation(
-        "gather", (Operand("self"), Operand("index", frozenset({"i64"}))), _DIM, ("out",), _gather
+        "gather",
+        (Operand("self"), Operand("index", frozenset({"i64"}))),
+        _DIM,
+        ("out",),
+        _gather,
+        error="exact",
     )
 )
 SHAPING.add(
@@ -223,5 +244,6 @@ SHAPING.add(
         (),
         ("out",),
         _index,
+        error="exact",
     )
 )

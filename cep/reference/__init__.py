@@ -6,14 +6,12 @@ imports none: `evaluate` takes the namespace. It is slow and says what is right.
 
 from __future__ import annotations
 
-from cep.reference.accuracy import CLASSES, ErrorClass, allowed_error, class_of
+from cep.reference.accuracy import allowed_error, class_of
 from cep.reference.evaluation import FUNCTIONS, EvaluationError, apply, evaluate
 from cep.reference.namespace import NamespaceError
 
 __all__ = [
-    "CLASSES",
     "FUNCTIONS",
-    "ErrorClass",
     "EvaluationError",
     "NamespaceError",
     "allowed_error",

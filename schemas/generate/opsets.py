@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from cep.opset import NAMESPACE, OPERATIONS, PREFIX, VERSION, opset_digest, table
 from cep.opset.definition import ANY, BOOLEAN, FLOATS, INDICES, INTEGERS, NUMBERS
+from cep.opset.error_classes import ERROR_CLASSES, UNITS
 
 OPSET_STEM: Final = f"spec/opsets/{NAMESPACE}-{VERSION}"
 _SETS: Final = {
@@ -34,10 +35,23 @@ plans, is
 How to read a table: [cep.md](../cep.md), section 5. `floats` are f64, f32, f16 and bf16; `integers`
 are i64, i32, i16, i8 and ui8; `numbers` are both; `any` is numbers and i1. Operands with the same
 letter in parentheses have one dtype. `?` marks what may be left out, `…` an operand that is given
-once or several times.
+once or several times. The last column is the error class.
 
-| Operation | Operands | Attributes | Results | Type of the results |
-|---|---|---|---|---|
+## Error classes
+
+How far a result may be from the reference: so many units of the magnitude. A unit is the distance
+from 1 to the next float, {units}. `result` is each
+element of the result, `terms` each element of what the operation makes of the absolute values of
+its operands, `largest` the largest element of operands and results. A result in the subnormal range
+may be off by the smallest normal float. Integers and i1 are exact.
+
+| Class | Units | Of | Why |
+|---|---:|---|---|
+{classes}
+## Operations
+
+| Operation | Operands | Attributes | Results | Type of the results | Error |
+|---|---|---|---|---|---|
 """
 
 
@@ -52,6 +66,10 @@ def emit_opset_page() -> str:
         title=f"{NAMESPACE}/{VERSION}",
         stem=OPSET_STEM.rpartition("/")[2],
         digest=opset_digest(),
+        units=", ".join(f"2^{power} in {dtype}" for dtype, power in UNITS.items()),
+        classes="".join(
+            f"| {name} | {c.units} | {c.of} | {c.why} |\n" for name, c in ERROR_CLASSES.items()
+        ),
     )
     operations: Any = table()["operations"]
     return head + "".join(_row(operation) for operation in operations)
@@ -65,6 +83,7 @@ def _row(operation: dict[str, Any]) -> str:
         ", ".join(map(_attribute, operation["attributes"])),
         ", ".join(f"`{name}`" for name in operation["results"]),
         f"{OPERATIONS[PREFIX + operation['name']].rule_in_words}{nondeterministic}",
+        operation["error_class"],
     )
     return f"| {' | '.join(cells)} |\n"
 
