@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from acp.canonical import digest
+from acp.canonical import canonicalize, digest
 from acp.diagnostics import Refused, pointer
 from cep import expr
 from cep.expr import Dim, Range, Ranges
@@ -176,66 +176,91 @@ class Cutter:
 def graph_digest(document: Graph | Plan, view: GraphView | None = None) -> str:
     """Return the canonical digest of what `document` computes (CEP-E1).
 
-    Each value has a digest: of an input its position and type, of a constant the digest of its
-    elements and its type, of a result its operation, attributes, operands and position among the
-    results. The digest of the graph is over the opsets, the symbols, the inputs' names and types,
-    and the outputs' names and digests. Placement, steps and buffers do not enter.
+    It is over the opsets, the symbols, the inputs' names and types, the distinct expressions that
+    outputs depend on, and the outputs' names and numbers. Expressions are numbered in the order in
+    which a depth-first walk from the outputs leaves them, which no name and no place in the
+    document has a say in. Placement, steps and buffers do not enter.
 
     Raises:
         GraphError: An input or constant is not declared, an output is made by nothing, or a value
             is made twice (CEP-T1), or a node reads a value that nothing before it makes (CEP-S4).
     """
     view = view or GraphView.of(document)
-    _check_ends(view)
-    known: dict[str, str] = {}
-    for position, binding in enumerate(view.inputs):
-        known[binding.value] = digest(["in", position, _type_form(view.types[binding.value])])
-    for value, constant in view.constants.items():
-        known[value] = digest(["const", constant.digest, _type_form(view.types[value])])
-    for index, (op, node) in enumerate(zip(document.ops, view.nodes, strict=True)):
-        attributes = sorted(
-            (a.to_json() for a in op.attributes or ()), key=lambda form: str(form["name"])
-        )
-        try:
-            operands = [known[value] for value in node.inputs]
-        except KeyError as missing:
-            raise GraphError.because(
-                "CEP-S4",
-                f"value {missing.args[0]!r} is read before anything makes it; list operations in "
-                "an order in which each comes after those it depends on",
-                pointer("ops", index, "inputs"),
-            ) from None
-        made = digest(["op", node.target, attributes, operands])
-        for position, value in enumerate(node.outputs):
-            if value in known:
-                raise GraphError.because(
-                    "CEP-T1", f"value {value!r} is made twice", pointer("ops", index, "outputs")
-                )
-            known[value] = digest([made, position])
+    makers = _makers(view)
+    numbers = {binding.value: i for i, binding in enumerate(view.inputs)}
+    free = len(view.inputs)
+    first: dict[object, int] = {}
+    expressions: list[list[object]] = []
+    pending = [binding.value for binding in reversed(view.outputs)]
+    while pending:
+        value = pending[-1]
+        if value in numbers:
+            pending.pop()
+            continue
+        maker = makers[value]
+        if maker < 0:
+            results: tuple[str, ...] = (value,)
+            form: list[object] = ["const", view.constants[value].digest]
+            form.append(_type_form(view.types[value]))
+            key: object = (form[1], view.types[value])
+        else:
+            node = view.nodes[maker]
+            operands = [numbers.get(v, -1) for v in node.inputs]
+            if -1 in operands:
+                pending += [v for v in reversed(node.inputs) if v not in numbers]
+                continue
+            results = node.outputs
+            attributes = [a.to_json() for a in document.ops[maker].attributes]
+            form = ["op", node.target, attributes, operands, len(results)]
+            key = (node.target, canonicalize(attributes), *operands, len(results))
+        number = first.setdefault(key, free)
+        if number == free:
+            expressions.append(form)
+            free += len(results)
+        numbers.update((v, number + position) for position, v in enumerate(results))
     return digest(
         {
             "opsets": [o.to_json() for o in document.opsets],
             "symbols": [s.to_json() for s in document.symbols],
             "inputs": [[b.name, _type_form(view.types[b.value])] for b in view.inputs],
-            "outputs": [[b.name, known[b.value]] for b in view.outputs],
+            "expressions": expressions,
+            "outputs": [[b.name, numbers[b.value]] for b in view.outputs],
         }
     )
 
 
-def _check_ends(view: GraphView) -> None:
+def _makers(view: GraphView) -> dict[str, int]:
+    """Return the node that makes each value, -1 for what is given; each is made once, then used."""
     given = [("inputs", i, b.value) for i, b in enumerate(view.inputs)]
-    for place, at, value in (*given, *(("constants", i, v) for i, v in enumerate(view.constants))):
+    given += [("constants", i, value) for i, value in enumerate(view.constants)]
+    made: dict[str, int] = {}
+    for place, at, value in given:
         if value not in view.types:
             raise GraphError.because(
                 "CEP-T1", f"value {value!r} is not declared in values", pointer(place, at)
             )
-    made = {value for node in view.nodes for value in node.outputs}
-    made.update(view.constants, (value for _, _, value in given))
+        made[value] = -1
+    for index, node in enumerate(view.nodes):
+        for value in node.inputs:
+            if value not in made:
+                raise GraphError.because(
+                    "CEP-S4",
+                    f"value {value!r} is read before anything makes it; list operations in "
+                    "an order in which each comes after those it depends on",
+                    pointer("ops", index, "inputs"),
+                )
+        for value in node.outputs:
+            if value in made:
+                raise GraphError.because(
+                    "CEP-T1", f"value {value!r} is made twice", pointer("ops", index, "outputs")
+                )
+            made[value] = index
     for at, binding in enumerate(view.outputs):
         if binding.value not in made:
             raise GraphError.because(
                 "CEP-T1", f"nothing makes the output {binding.value!r}", pointer("outputs", at)
             )
+    return made
 
 
 def attribute_form(name: str, kind: AttributeKind, value: AttributeValue) -> Attribute:

@@ -85,32 +85,41 @@ def patched(document, operations):
 
 
 def graph_lines(document):
-    """Every form that section 6 defines, with its name and digest; the graph's is the last."""
+    """What section 6 writes down: each form with the numbers it gives, and the graph's digest."""
     types = {v["id"]: [v["dtype"], v.get("shape", [])] for v in document["values"]}
-    lines, known = [], {}
+    constants = {c["value"]: c["digest"] for c in document.get("constants", [])}
+    makers = {value: op for op in document["ops"] for value in op["outputs"]}
+    numbers = {entry["value"]: n for n, entry in enumerate(document["inputs"])}
+    lines = [[None, dict(numbers)]]
+    written = {}
 
-    def add(name, form):
-        known[name] = digest(form)
-        lines.append([name, form, known[name]])
+    def visit(value):
+        if value in numbers:
+            return
+        if value in constants:
+            form, results = ["const", constants[value], types[value]], [value]
+        else:
+            op = makers[value]
+            for operand in op.get("inputs", []):
+                visit(operand)
+            operands, results = [numbers[v] for v in op.get("inputs", [])], op["outputs"]
+            form = ["op", op["target"], op.get("attributes", []), operands, len(results)]
+        if json.dumps(form) not in written:
+            free = len(document["inputs"]) + sum(map(len, written.values()))
+            written[json.dumps(form)] = range(free, free + len(results))
+            lines.append([form, dict(zip(results, written[json.dumps(form)], strict=True))])
+        numbers.update(zip(results, written[json.dumps(form)], strict=True))
 
-    for n, entry in enumerate(document["inputs"]):
-        add(entry["value"], ["in", n, types[entry["value"]]])
-    for entry in document.get("constants", []):
-        add(entry["value"], ["const", entry["digest"], types[entry["value"]]])
-    for n, op in enumerate(document["ops"]):
-        attributes = sorted(op.get("attributes", []), key=lambda a: a["name"])
-        operands = [known[value] for value in op.get("inputs", [])]
-        add(f"op {n}", ["op", op["target"], attributes, operands])
-        for position, value in enumerate(op["outputs"]):
-            add(value, [known[f"op {n}"], position])
+    for entry in document["outputs"]:
+        visit(entry["value"])
     graph = {
         "opsets": document["opsets"],
         "symbols": document.get("symbols", []),
         "inputs": [[entry["name"], types[entry["value"]]] for entry in document["inputs"]],
-        "outputs": [[entry["name"], known[entry["value"]]] for entry in document["outputs"]],
+        "expressions": [form for form, _ in lines[1:]],
+        "outputs": [[entry["name"], numbers[entry["value"]]] for entry in document["outputs"]],
     }
-    add("graph", graph)
-    return lines
+    return [*lines, [graph, digest(graph)]]
 
 
 def weights(text):
@@ -161,7 +170,7 @@ def refreshed(text):
         if pattern is not None:
             old = re.search(pattern, text, flags=re.DOTALL)[1]
             plan["ops"][1]["target"] = "cep-core/1:neg"
-        text = _renamed(text, old, graph_lines(plan)[-1][2])
+        text = _renamed(text, old, graph_lines(plan)[-1][1])
     lines = "\n".join(json.dumps(line) for line in graph_lines(plan))
     return text.replace(blocks(text)["digests"], lines)
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
+import re
 
 import pytest
 
@@ -78,6 +80,14 @@ def with_the_same_constant_twice(graph):
     graph["ops"][0]["inputs"] = ["x", "w2"]
 
 
+def with_everything_written_twice(graph):
+    again = json.loads(re.sub(r'"([hgyz])"', r'"\1_2"', json.dumps(graph["ops"])))
+    graph["ops"] = [o for pair in zip(again, graph["ops"], strict=True) for o in pair]
+    made = [v for v in graph["values"] if v["id"] in "hgyz"]
+    graph["values"] += [{**v, "id": f"{v['id']}_2", "role": "TEMP"} for v in made]
+    graph["outputs"][0]["value"] = "y_2"
+
+
 def elsewhere(graph):
     graph["constants"][0] |= {"store_digest": sha256(b"another file"), "key": "another key"}
 
@@ -88,6 +98,7 @@ SAME = {
     "values in another order": lambda g: g["values"].reverse(),
     "a dead op": with_dead_op,
     "a common subexpression": with_a_repeated_op,
+    "everything twice, outputs of both": with_everything_written_twice,
     "a constant stored twice": with_the_same_constant_twice,
     "a constant stored elsewhere": elsewhere,
     "an unused constant": lambda g: (
@@ -144,6 +155,21 @@ OTHER = {
 @pytest.mark.parametrize("change", OTHER.values(), ids=OTHER)
 def test_what_changes_the_computation_changes_the_digest(change):
     assert graph_digest(changed(change)) != ORIGINAL
+
+
+def test_the_walk_needs_no_stack_of_calls_and_sees_what_it_shares_once():
+    count = 20_000
+    ops = [op("add.Tensor", [f"v{i}", f"v{i}"], f"v{i + 1}") for i in range(count)]
+    values = [value(f"v{i}", "TEMP", "b") for i in range(count + 1)]
+    outputs = [{"name": "y", "value": f"v{count}"}]
+    graph = {**GRAPH, "values": values, "ops": ops, "outputs": outputs}
+    graph |= {"inputs": [{"name": "x", "value": "v0"}]}
+    del graph["constants"]
+    deep = graph_digest(Graph.from_json(graph))
+    ops[count // 2]["inputs"].reverse()
+    assert graph_digest(Graph.from_json(graph)) == deep
+    ops[count // 2]["inputs"][1] = "v0"
+    assert graph_digest(Graph.from_json(graph)) != deep
 
 
 def test_no_two_changes_give_the_same_digest():
