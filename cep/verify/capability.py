@@ -18,22 +18,26 @@ if TYPE_CHECKING:
 @rule("CEP-C2", stage=4)
 def supported(s: Subject) -> Iterator[Finding]:
     """The device's descriptor claims each op for the dtypes, ranks and layouts it is used with."""
-    claims = {slot: {c.op: c.variants for c in d.ops} for slot, d in s.by_slot.items()}
     for i, step in enumerate(s.plan.steps):
-        slot = s.device_of(i)
-        for j, index in enumerate(step.run.ops if step.run else ()):
-            node = s.view.nodes[index]
-            variants = claims.get(slot, {}).get(node.target, ())
-            why = "it claims no such operation"
-            for variant in variants:
-                reason = _mismatch(s, variant, node)
-                if reason is None:
-                    break
-                why = reason
-            else:
-                operands = ", ".join(str(s.view.types[v]) for v in node.inputs)
-                message = f"{slot!r} does not claim {node.target}({operands}): {why}"
-                yield Finding(("steps", i, "run", "ops", j), message)
+        yield from claimed_on(s, i, step.queue)
+
+
+def claimed_on(s: Subject, i: int, queue: str) -> Iterator[Finding]:
+    """Check CEP-C2 for a step, carried out by the device of a queue."""
+    slot, run = s.queues[queue].device, s.plan.steps[i].run
+    claims = s.claims.get(slot, {})
+    for j, index in enumerate(run.ops if run else ()):
+        node = s.view.nodes[index]
+        why = "it claims no such operation"
+        for variant in claims.get(node.target, ()):
+            reason = _mismatch(s, variant, node)
+            if reason is None:
+                break
+            why = reason
+        else:
+            operands = ", ".join(str(s.view.types[v]) for v in node.inputs)
+            message = f"{slot!r} does not claim {node.target}({operands}): {why}"
+            yield Finding(("steps", i, "run", "ops", j), message)
 
 
 def _mismatch(s: Subject, variant: OperationVariant, node: Node) -> str | None:

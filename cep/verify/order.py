@@ -116,10 +116,7 @@ def transfers(s: Subject) -> Iterator[Finding]:
             message = f"copies {source.value!r} to the place of {target.value!r}"
             yield Finding(("steps", i, "writes"), message)
         ends = tuple(s.arenas[b.arena].device for b in (source, target))
-        own = s.visible.get(s.device_of(i), frozenset())
-        if not own & {s.domains[source.arena], s.domains[target.arena]}:
-            message = f"{s.device_of(i)!r} sees neither {source.arena!r} nor {target.arena!r}"
-            yield Finding(("steps", i, "queue"), message)
+        yield from reached_from(s, i, step.queue)
         if step.transfer.link is None:
             if ends[0] != ends[1] and not _share(s, source.arena, target.arena):
                 message = f"goes from {ends[0]!r} to {ends[1]!r}, but names no link"
@@ -132,6 +129,14 @@ def transfers(s: Subject) -> Iterator[Finding]:
             if s.refused_systems:
                 message += f"; one is not believed: {s.refused_systems[0]}"
             yield Finding(("steps", i, "transfer", "link"), message)
+
+
+def reached_from(s: Subject, i: int, queue: str) -> Iterator[Finding]:
+    """Check what CEP-O5 says of the device for a transfer, carried out by the device of a queue."""
+    step, slot = s.plan.steps[i], s.queues[queue].device
+    arenas = [s.plan.buffers[b].arena for b in (*step.reads, *step.writes)]
+    if not s.visible.get(slot, frozenset()) & {s.domains[a] for a in arenas}:
+        yield Finding(("steps", i, "queue"), f"{slot!r} sees neither {' nor '.join(arenas)}")
 
 
 def _linked(s: Subject, name: str, source: str, target: str) -> bool:
@@ -148,17 +153,21 @@ def _share(s: Subject, left: str, right: str) -> bool:
 def visible(s: Subject) -> Iterator[Finding]:
     """A RUN step touches its own device's memory only, or memory that is coherent with it."""
     for i, step in enumerate(s.plan.steps):
-        if step.run is None:
-            continue
-        slot = s.device_of(i)
-        own = s.visible.get(slot, frozenset())
-        for member, indices in (("reads", step.reads), ("writes", step.writes)):
-            for j, index in enumerate(indices):
-                buffer = s.plan.buffers[index]
-                if s.domains[buffer.arena] not in own:
-                    message = (
-                        f"{slot!r} cannot see arena {buffer.arena!r} of "
-                        f"{s.arenas[buffer.arena].device!r}: the memories share no coherence "
-                        f"domain. Move {buffer.value!r} with a transfer"
-                    )
-                    yield Finding(("steps", i, member, j), message)
+        if step.run is not None:
+            yield from seen_from(s, i, step.queue)
+
+
+def seen_from(s: Subject, i: int, queue: str) -> Iterator[Finding]:
+    """Check what CEP-O6 says of buffers for a step, carried out by the device of a queue."""
+    step, slot = s.plan.steps[i], s.queues[queue].device
+    own = s.visible.get(slot, frozenset())
+    for member, indices in (("reads", step.reads), ("writes", step.writes)):
+        for j, index in enumerate(indices):
+            buffer = s.plan.buffers[index]
+            if s.domains[buffer.arena] not in own:
+                message = (
+                    f"{slot!r} cannot see arena {buffer.arena!r} of "
+                    f"{s.arenas[buffer.arena].device!r}: the memories share no coherence "
+                    f"domain. Move {buffer.value!r} with a transfer"
+                )
+                yield Finding(("steps", i, member, j), message)

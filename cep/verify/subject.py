@@ -18,13 +18,15 @@ from cep.opset.definition import DTYPE_BYTES
 
 if TYPE_CHECKING:
     from acp.policy import TrustPolicy
-    from acp.v1.capability import CapabilityDescriptor, Memory
+    from acp.v1.capability import CapabilityDescriptor, Memory, OperationVariant
     from acp.v1.status import StatusList
     from acp.v1.system import SystemDescriptor
     from cep.store import Store
     from cep.v1.graph import Graph
     from cep.v1.plan import Arena, Plan, Queue
 
+MAX_ALTERNATES: Final = 1_000_000
+"""Most ops, reads and writes of alternates together, and alternates, that are checked."""
 INT64_MAX: Final = 2**63 - 1
 MAX_SYMBOL: Final = 2**48
 
@@ -125,6 +127,23 @@ class Subject:
         """Verified descriptors by slot."""
         named = {d.slot: d.descriptor_digest or "" for d in self.plan.devices}
         return {slot: self.descriptors[d] for slot, d in named.items() if d in self.descriptors}
+
+    @cached_property
+    def claims(self) -> dict[str, dict[str, Sequence[OperationVariant]]]:
+        """Claimed variants of operations by slot."""
+        return {slot: {c.op: c.variants for c in d.ops} for slot, d in self.by_slot.items()}
+
+    @cached_property
+    def alternates(self) -> list[tuple[int, int]] | None:
+        """Step and index of each alternate; None if they are too many to check (CEP-C6)."""
+        work = sum(
+            len(t.alternates)
+            * (1 + len(t.reads) + len(t.writes) + (len(t.run.ops) if t.run else 0))
+            for t in self.plan.steps
+        )
+        if work > MAX_ALTERNATES:
+            return None
+        return [(i, k) for i, t in enumerate(self.plan.steps) for k in range(len(t.alternates))]
 
     @cached_property
     def visible(self) -> dict[str, frozenset[str]]:

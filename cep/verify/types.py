@@ -176,19 +176,19 @@ def deterministic(s: Subject) -> Iterator[Finding]:
     if not s.plan.constraints.deterministic:
         return
     for i, step in enumerate(s.plan.steps):
-        descriptor = s.by_slot.get(s.device_of(i))
+        slot = s.device_of(i)
         for j, index in enumerate(step.run.ops if step.run else ()):
             target = s.view.nodes[index].target
-            claims = [
-                variant.numerics.determinism if variant.numerics else None
-                for claim in (descriptor.ops if descriptor else ())
-                if claim.op == target
-                for variant in claim.variants
-            ]
             if OPERATIONS[target].nondeterministic:
                 message = f"{target} is not deterministic on any device"
-            elif not claims or any(c in (None, "NONE") for c in claims):
-                message = f"{s.device_of(i)!r} does not claim that {target} is deterministic"
+            elif determinism(s, slot, target) & {None, "NONE"}:
+                message = f"{slot!r} does not claim that {target} is deterministic"
             else:
                 continue
             yield Finding(("steps", i, "run", "ops", j), message)
+
+
+def determinism(s: Subject, slot: str, target: str) -> set[str | None]:
+    """Return where the variants of an operation say that they give the same bits; None: nowhere."""
+    variants = s.claims.get(slot, {}).get(target, ())
+    return {v.numerics.determinism if v.numerics else None for v in variants} or {None}
