@@ -217,12 +217,15 @@ class Wait(Message):
     Attributes:
         queue: The queue.
         epoch: Number of its steps that must have ended.
+        lag: In a stream, how many micro-batches before the step's own the epoch is counted in.
+            Absent: in its own.
     """
 
     PROTO_NAME: ClassVar[str] = "cep.v1.Wait"
 
     queue: Id
     epoch: PositiveUint32
+    lag: Maybe[PositiveUint32] = None
 
 
 class Estimate(Message):
@@ -294,8 +297,7 @@ class Stream(Message):
 
     Attributes:
         microbatches: Number of micro-batches.
-        ring_depth: Number of micro-batches that are under way at once. Buffers exist this many
-            times.
+        ring_depth: Number of copies of every arena; micro-batches take turns with them.
     """
 
     PROTO_NAME: ClassVar[str] = "cep.v1.Stream"
