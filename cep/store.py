@@ -1,6 +1,6 @@
-"""Weights by digest: a directory of safetensors files, each named by the SHA-256 of its bytes.
+"""Weights and artifacts by digest: a directory of files, each named by the SHA-256 of its bytes.
 
-Nothing in a plan is ever part of a path: a file is found by its digest alone, and believed only
+Weights are safetensors files; artifacts are opaque. Nothing in a plan is ever part of a path: a file is found by its digest alone, and believed only
 when its bytes hash to it. The header is parsed here, strictly, so that a verifier needs no tensor
 library: 8 bytes of little-endian length, that many bytes of JSON, then the data.
 """
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cep.v1.graph import Constant
 
 SUFFIX: Final = ".safetensors"
+ARTIFACT_SUFFIX: Final = ".artifact"
 MAX_HEADER_BYTES: Final = 64 * 2**20
 MAX_AXES: Final = 16
 _DTYPES: Final[Mapping[str, str]] = {
@@ -82,6 +83,32 @@ class Store:
             write(path, data)
         return path
 
+    def artifact_path(self, digest: str) -> Path:
+        """Return where the artifact with a digest belongs."""
+        return self.directory / f"{digest.removeprefix('sha256:')}{ARTIFACT_SUFFIX}"
+
+    def add_artifact(self, data: bytes) -> str:
+        """Write compiled code under the name of its digest and return the digest.
+
+        Raises:
+            Refused: The directory cannot be written (ENV-F2).
+        """
+        from acp.files import write
+
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        path = self.artifact_path(digest)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, data)
+        return digest
+
+    def artifact(self, digest: str) -> bytes:
+        """Return compiled code, after its digest was checked.
+
+        Raises:
+            StoreError: The file is missing, or is not what its digest says (CEP-I2).
+        """
+        return _believed(self.artifact_path(digest), digest)
+
     def tensor(self, constant: Constant) -> tuple[Entry, memoryview]:
         """Return a constant's entry and bytes, after their digests were checked.
 
@@ -115,31 +142,38 @@ class Store:
     def _file(self, store_digest: str) -> tuple[bytes, dict[str, Entry]]:
         if store_digest not in self._open:
             path = self.path(store_digest)
-            data = _read(path)
-            found = "sha256:" + hashlib.sha256(data).hexdigest()
-            if found != store_digest:
-                raise StoreError.because(
-                    "CEP-I2",
-                    f"{path} has digest {found}; the plan says {store_digest}. The file was "
-                    "changed or damaged: fetch it again",
-                )
+            data = _believed(path, store_digest)
             self._open[store_digest] = (data, _entries(path, data))
         return self._open[store_digest]
 
 
+def _believed(path: Path, digest: str) -> bytes:
+    """Return the bytes of a file that has the digest that a plan says."""
+    data = _read(path)
+    found = "sha256:" + hashlib.sha256(data).hexdigest()
+    if found != digest:
+        raise StoreError.because(
+            "CEP-I2",
+            f"{path} has digest {found}; the plan says {digest}. The file was changed or damaged: "
+            "fetch it again",
+        )
+    return data
+
+
 def _read(path: Path) -> bytes:
     """Return the bytes of a file; no mapping, which would follow what happens to the file later."""
+    what = "artifact" if path.suffix == ARTIFACT_SUFFIX else "weights file"
     try:
         if not path.is_file() and path.exists():
-            raise StoreError.because("CEP-I2", f"the weights file {path} is not a regular file")
+            raise StoreError.because("CEP-I2", f"the {what} {path} is not a regular file")
         return path.read_bytes()
     except FileNotFoundError:
         raise StoreError.because(
-            "CEP-I2", f"the weights file {path} is missing; give its directory with --store"
+            "CEP-I2", f"the {what} {path} is missing; give its directory with --store"
         ) from None
     except OSError as error:
         raise StoreError.because(
-            "CEP-I2", f"the weights file {path} cannot be read: {error.strerror}"
+            "CEP-I2", f"the {what} {path} cannot be read: {error.strerror}"
         ) from None
 
 

@@ -29,9 +29,9 @@ gives the rest. `docs/adapters.md` walks through a complete adapter.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
 
 from acp.diagnostics import Refused
 
@@ -251,6 +251,39 @@ class Queue(Protocol):
 
     def close(self) -> None:
         """Take no more work, and free what the queue holds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Precompiled:
+    """A region that was compiled ahead of time: what a plan carries as an artifact.
+
+    Attributes:
+        data: The compiled code.
+        media_type: What the bytes are.
+        abi: Component of the device's software that loads them (CEP-C3).
+        driver_range: Versions of that component that can, as a PEP 440 specifier.
+    """
+
+    data: bytes = field(repr=False)
+    media_type: str
+    abi: str
+    driver_range: str
+
+
+@runtime_checkable
+class Precompiling(Protocol):
+    """What an adapter has beyond `Adapter` if its stack can compile ahead of time."""
+
+    def precompile(
+        self, region: Region, *, device: str, constants: Mapping[str, View], numeric: NumericClass
+    ) -> Precompiled:
+        """Return a region in a form that `Adapter.prepare` takes as `artifact`.
+
+        Raises:
+            UnsupportedError: The region cannot be compiled here (RUN-A3).
+            NumericError: The stack cannot keep the numeric class (RUN-N1).
+        """
         ...
 
 

@@ -131,6 +131,7 @@ class Binder:
             StoreError: A constant is missing or damaged (CEP-I2).
         """
         self._admitted = admitted
+        self._store = store
         self._plan = admitted.plan
         self._capacity = capacity
         self._bound: OrderedDict[tuple[object, ...], BoundShapes] = OrderedDict()
@@ -216,15 +217,13 @@ class Binder:
         step = self._plan.steps[index]
         device = self._admitted.device(self._device_of_queue[step.queue])
         region = _region(cutter, step, [buffer.value for buffer in self._plan.buffers])
-        if step.run is not None and step.run.artifact is not None:
-            reason = f"no adapter here runs compiled code of plans: {step.run.artifact}"
-            raise UnsupportedError.because("RUN-A3", reason, pointer("steps", index, "run"))
+        named = step.run.artifact if step.run is not None else None
         numeric = self._plan.constraints
         try:
             return device.adapter.prepare(
                 region,
                 device=device.unit_id,
-                artifact=None,
+                artifact=_artifact(self._store, named),
                 constants={name: constants[name] for name in region.constants},
                 numeric=NumericClass(Numeric(numeric.numeric), numeric.numeric_tolerance or 0),
             )
@@ -386,6 +385,20 @@ def _check_safety(safety: Safety | None) -> None:
     if safety is not None and (safety.limits or safety.shadow_ppm or safety.on_trip == "ALTERNATE"):
         reason = "this runtime has the NaN guard and the watchdog, and can only drain or abort"
         raise UnsupportedError.because("RUN-A3", reason, "/safety")
+
+
+def _artifact(store: Store | None, named: str | None) -> bytes | None:
+    """Return the compiled code that a step names, if it names some.
+
+    Raises:
+        StoreError: It is missing or damaged (CEP-I2).
+    """
+    if named is None:
+        return None
+    if store is None:
+        reason = "the plan names compiled code: give the folder that it is in with --store"
+        raise UnsupportedError.because("RUN-A3", reason)
+    return store.artifact(named)
 
 
 def _runs(steps: Sequence[Step]) -> list[int]:

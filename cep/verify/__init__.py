@@ -14,12 +14,38 @@ from __future__ import annotations
 
 from typing import Final
 
-from cep.verify import capability, equivalence, integrity, memory, order, structure, types
+from cep.verify import (
+    alternates,
+    artifacts,
+    capability,
+    collectives,
+    equivalence,
+    integrity,
+    memory,
+    order,
+    safety,
+    streams,
+    structure,
+    types,
+)
 from cep.verify.admit import ENTRY_RULES, Report, Vouched, verify, vouch
 from cep.verify.rules import RULES, Rule
 
 __all__ = ["FAMILIES", "RULES", "RULESET", "Report", "Rule", "Vouched", "verify", "vouch"]
 
-FAMILIES: Final = (integrity, types, structure, order, memory, capability, equivalence)
+FAMILIES: Final = (
+    integrity,
+    types,
+    structure,
+    order,
+    collectives,
+    streams,
+    memory,
+    capability,
+    artifacts,
+    alternates,
+    equivalence,
+    safety,
+)
 RULESET: Final = tuple(sorted((*ENTRY_RULES, *RULES)))
 """Ids of all rules that this version checks."""

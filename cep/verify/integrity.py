@@ -6,21 +6,36 @@ CEP-I1 (signature) and CEP-I3 (unique encoding) are about bytes and live where b
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from acp.diagnostics import Severity
 from cep.opset import NAMESPACE, VERSION, opset_digest
 from cep.store import StoreError
+from cep.verify.artifacts import named_artifacts
 from cep.verify.rules import Finding, rule
 
 if TYPE_CHECKING:
     from cep.v1.plan import Plan
     from cep.verify.subject import Subject
 
-SUPPORTED: frozenset[str] = frozenset()
+SUPPORTED: Final = frozenset(
+    {
+        "alternates",
+        "artifacts",
+        "collectives",
+        "evidence",
+        "safety",
+        "streams",
+    }
+)
 """Features that this version of the ruleset understands beyond the base."""
+
+CHECKERS: Final[Mapping[str, str]] = {
+    "differential": "cep-differential-1",
+}
+"""The kinds of evidence that are understood, each with its checker; all are inline."""
 
 
 @rule("CEP-I2", stage=3)
@@ -46,7 +61,21 @@ def digests(s: Subject) -> Iterator[Finding]:
                 "changed, or the plan was made for other devices"
             )
             yield Finding(("devices", i, "descriptor_digest"), message)
+    yield from _artifacts(s)
     yield from _weights(s)
+
+
+def _artifacts(s: Subject) -> Iterator[Finding]:
+    if s.store is None:
+        if s.plan.artifacts:
+            message = "the artifacts were not checked: no store was given"
+            yield Finding(("artifacts",), message, Severity.WARNING)
+        return
+    for i, artifact in enumerate(s.plan.artifacts):
+        try:
+            s.store.artifact(artifact.digest)
+        except StoreError as error:
+            yield Finding(("artifacts", i), error.diagnostics[0].message)
 
 
 def _weights(s: Subject) -> Iterator[Finding]:
@@ -91,6 +120,10 @@ def features(s: Subject) -> Iterator[Finding]:
             yield Finding(
                 path, f"this needs the feature {feature!r}, which the plan does not declare"
             )
+    for i, entry in enumerate(s.plan.evidence):
+        if CHECKERS.get(entry.kind) != entry.checker or entry.inline is None:
+            message = f"evidence {entry.kind!r} for checker {entry.checker!r} is not understood"
+            yield Finding(("evidence", i), message)
 
 
 def _used(s: Subject) -> Iterator[tuple[str, tuple[str | int, ...]]]:
@@ -98,6 +131,7 @@ def _used(s: Subject) -> Iterator[tuple[str, tuple[str | int, ...]]]:
     whole = {
         "streams": ("stream", plan.stream),
         "safety": ("safety", plan.safety),
+        "shadow": ("safety", plan.safety.shadow_ppm if plan.safety else None),
         "artifacts": ("artifacts", plan.artifacts),
         "evidence": ("evidence", plan.evidence),
         "deadline": ("constraints", limits.deadline_ns),
@@ -127,10 +161,13 @@ def _used_by_steps(plan: Plan) -> Iterator[tuple[str, tuple[str | int, ...]]]:
             yield "collectives", ("steps", i, "collective")
         if step.call is not None:
             yield "subplans", ("steps", i, "call")
+        for j, wait in enumerate(step.waits):
+            if wait.lag is not None:
+                yield "streams", ("steps", i, "waits", j, "lag")
         if step.alternates:
             yield "alternates", ("steps", i, "alternates")
-        if step.run is not None and step.run.artifact is not None:
-            yield "artifacts", ("steps", i, "run", "artifact")
+        for path, _, _ in named_artifacts(step):
+            yield "artifacts", ("steps", i, *path)
 
 
 @rule("CEP-I5", stage=1)
@@ -165,6 +202,7 @@ def references(s: Subject) -> Iterator[Finding]:
     yield from _repeated("queues", [q.id for q in plan.queues])
     yield from _repeated("inputs", [b.name for b in plan.inputs])
     yield from _repeated("outputs", [b.name for b in plan.outputs])
+    yield from _repeated("artifacts", [a.digest for a in plan.artifacts])
     named: list[tuple[tuple[str | int, ...], str, Collection[str]]] = [
         *((("arenas", i, "device"), a.device, slots) for i, a in enumerate(plan.arenas)),
         *((("queues", i, "device"), q.device, slots) for i, q in enumerate(plan.queues)),
@@ -179,7 +217,21 @@ def references(s: Subject) -> Iterator[Finding]:
             for i, t in enumerate(plan.steps)
             for j, w in enumerate(t.waits)
         ),
+        *(
+            (("steps", i, "alternates", j, "queue"), a.queue, queues)
+            for i, t in enumerate(plan.steps)
+            for j, a in enumerate(t.alternates)
+        ),
+        *(
+            (("safety", "limits", i, "device"), limit.device, slots)
+            for i, limit in enumerate(plan.safety.limits if plan.safety else ())
+        ),
     ]
+    artifacts = dict.fromkeys(a.digest for a in plan.artifacts)
+    for i, step in enumerate(plan.steps):
+        named += [
+            (("steps", i, *path), digest, artifacts) for path, digest, _ in named_artifacts(step)
+        ]
     for path, name, known in named:
         if name not in known:
             yield Finding(path, f"there is no {name!r}; there are {_few(known)}")
@@ -187,20 +239,28 @@ def references(s: Subject) -> Iterator[Finding]:
 
 
 def _indices(plan: Plan) -> Iterator[Finding]:
+    for path, index, kind, count in _referred(plan):
+        if index >= count:
+            yield Finding(path, f"there is no {kind} {index}; there are {count}")
+
+
+def _referred(plan: Plan) -> Iterator[tuple[tuple[str | int, ...], int, str, int]]:
+    """Yield every index: where it stands, what it refers to, and how many there are of that."""
+    buffers, ops, steps = len(plan.buffers), len(plan.ops), len(plan.steps)
     for i, step in enumerate(plan.steps):
         for member, indices in (("reads", step.reads), ("writes", step.writes)):
             for j, index in enumerate(indices):
-                if index >= len(plan.buffers):
-                    message = f"there is no buffer {index}; there are {len(plan.buffers)}"
-                    yield Finding(("steps", i, member, j), message)
+                yield ("steps", i, member, j), index, "buffer", buffers
         for j, index in enumerate(step.run.ops if step.run else ()):
-            if index >= len(plan.ops):
-                message = f"there is no op {index}; there are {len(plan.ops)}"
-                yield Finding(("steps", i, "run", "ops", j), message)
+            yield ("steps", i, "run", "ops", j), index, "op", ops
+        for j, index in enumerate(step.collective.ops if step.collective else ()):
+            yield ("steps", i, "collective", "ops", j), index, "op", ops
     for i, buffer in enumerate(plan.buffers):
-        if buffer.in_place_of is not None and buffer.in_place_of >= len(plan.buffers):
-            message = f"there is no buffer {buffer.in_place_of}"
-            yield Finding(("buffers", i, "in_place_of"), message)
+        if buffer.in_place_of is not None:
+            yield ("buffers", i, "in_place_of"), buffer.in_place_of, "buffer", buffers
+    for i, entry in enumerate(plan.evidence):
+        for j, index in enumerate(entry.subject_steps):
+            yield ("evidence", i, "subject_steps", j), index, "step", steps
 
 
 def _repeated(member: str, names: Iterable[str]) -> Iterator[Finding]:

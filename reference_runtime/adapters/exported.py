@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +27,7 @@ from reference_runtime.adapter import (
     Numeric,
     NumericClass,
     NumericError,
+    Precompiled,
     Support,
     UnsupportedError,
     View,
@@ -46,19 +48,24 @@ _EXAMPLE_SIZES: Final = (3, 5, 7, 11, 13, 17, 19, 23)
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
-    """An exported program with the way its inputs are given.
+class Entrance:
+    """The way the inputs of a region's program are given; it follows from the region alone.
 
     Attributes:
-        exported: The `torch.export.ExportedProgram`.
         axes: Axes of each input, carriers last.
         carriers: Symbols that no input of the region has on an axis. Each comes as an input of its
             own, a vector whose length is the size and whose elements are never read.
     """
 
-    exported: Any
     axes: tuple[Axes, ...]
     carriers: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, region: Region) -> Entrance:
+        """Return the entrance of a region's program."""
+        carriers = _carriers(region)
+        axes = (*(_axes(region, name) for name in region.inputs), *((c,) for c in carriers))
+        return cls(axes, carriers)
 
     def shaped(self, inputs: Sequence[View], sizes: Mapping[str, int]) -> list[View]:
         """Return the views, without copies, in the shapes that the program takes, and carriers."""
@@ -76,15 +83,15 @@ def reasons(region: Region) -> Iterator[str]:
             yield f"an axis of input {name} is a sum, {region.types[name]}"
 
 
-def export(region: Region, constants: Mapping[str, View]) -> Program:
-    """Export a region with dynamic sizes.
+def export(region: Region, constants: Mapping[str, View]) -> Any:
+    """Return a region as a `torch.export.ExportedProgram` with dynamic sizes.
 
     Raises:
         UnsupportedError: torch cannot export it, or only for some sizes (RUN-A3).
     """
     torch = torch_library()
-    carriers = _carriers(region)
-    axes = (*(_axes(region, name) for name in region.inputs), *((c,) for c in carriers))
+    entrance = Entrance.of(region)
+    axes, carriers = entrance.axes, entrance.carriers
     module = _module(region, constants, axes)
     ranges = {s: region.ranges[s] for a in axes for s in a if isinstance(s, str)}
     examples = _examples(ranges)
@@ -100,7 +107,7 @@ def export(region: Region, constants: Mapping[str, View]) -> Program:
     except Exception as error:
         raise not_converted("torch.export", error) from error
     _check(exported, axes, ranges)
-    return Program(exported, axes, carriers)
+    return exported
 
 
 @contextmanager
@@ -236,14 +243,37 @@ def not_converted(name: str, error: Exception) -> UnsupportedError:
     return UnsupportedError.because("RUN-A3", f"{name} does not take the region: {reason}")
 
 
-def refuse_artifact(name: str, artifact: bytes | None) -> None:
-    """Refuse compiled code: these stacks compile from the graph.
+def precompiled(component: str, media_type: str, data: bytes) -> Precompiled:
+    """Return compiled code for exactly the version of a stack that is installed."""
+    return Precompiled(data, media_type, component, f"=={version(component)}")
+
+
+def not_loaded(name: str, error: Exception) -> UnsupportedError:
+    """Return the refusal of an artifact that is no program of the stack (RUN-A3)."""
+    return UnsupportedError.because(
+        "RUN-A3",
+        f"{name} does not load the artifact: {type(error).__name__}. It was made for another "
+        "version or machine: make it again with 'cep artifact make'",
+    )
+
+
+def refuse_misfit(name: str, region: Region, *, inputs_fit: bool, outputs: Sequence[Any]) -> None:
+    """Refuse a program whose inputs and outputs are not those of the region.
+
+    Args:
+        name: The adapter.
+        region: What the program is to compute.
+        inputs_fit: Whether the program takes the inputs of the region's entrance.
+        outputs: Shapes of the program's outputs, as sequences of axes.
 
     Raises:
-        UnsupportedError: There is some (RUN-A3).
+        UnsupportedError: The inputs don't fit, or the outputs differ in number or rank (RUN-A3).
     """
-    if artifact is not None:
-        raise UnsupportedError.because("RUN-A3", f"{name}: this stack takes no artifacts")
+    ranks = [region.types[value].rank for value in region.outputs]
+    if not inputs_fit or [len(shape) for shape in outputs] != ranks:
+        raise UnsupportedError.because(
+            "RUN-A3", f"{name}: the artifact has other inputs or outputs than the region"
+        )
 
 
 def refuse_unsupported(name: str, support: Support) -> None:

@@ -7,12 +7,13 @@ outputs are bound to the arenas' bytes: a run copies nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from reference_runtime.adapter import (
     DescribedDevice,
     NumericClass,
+    Precompiled,
     Support,
     Thunk,
     UnsupportedError,
@@ -36,6 +37,7 @@ COVERAGE: Final = Coverage(
     ranks={"scaled_dot_product_attention": 4},
 )
 
+MEDIA_TYPE: Final = "application/vnd.onnx"
 MAX_MODEL_BYTES: Final = 2**31 - 2**20
 """Protobuf ends at 2 GiB; some of it is for the graph."""
 
@@ -83,8 +85,7 @@ class OnnxRuntimeCpuAdapter(HostAdapter):
         constants: Mapping[str, View],
         numeric: NumericClass,
     ) -> OnnxRuntimeExecutable:
-        """Export, convert and load the region; see `Adapter.prepare`."""
-        exported.refuse_artifact(self.name, artifact)
+        """Export and convert the region, or take the artifact; see `Adapter.prepare`."""
         exported.refuse_bitwise(self.name, numeric)
         exported.refuse_unsupported(self.name, self.supports(region))
         size = exported.constant_bytes(region, constants)
@@ -95,11 +96,27 @@ class OnnxRuntimeCpuAdapter(HostAdapter):
                 f"holds {MAX_MODEL_BYTES}: plan smaller regions",
             )
         indices.check_constants(region, constants)
-        program = exported.export(region, constants)
-        session = self._session(_onnx_model(program))
-        return OnnxRuntimeExecutable(region, program, session)
+        model = _onnx_model(region, constants) if artifact is None else artifact
+        session = self._session(model, given=artifact is not None)
+        entrance = exported.Entrance.of(region)
+        exported.refuse_misfit(
+            self.name,
+            region,
+            inputs_fit={i.name for i in session.get_inputs()} <= set(_names(entrance)),
+            outputs=[output.shape for output in session.get_outputs()],
+        )
+        return OnnxRuntimeExecutable(region, entrance, session, model)
 
-    def _session(self, model: bytes) -> Any:
+    def precompile(
+        self, region: Region, *, device: str, constants: Mapping[str, View], numeric: NumericClass
+    ) -> Precompiled:
+        """Return the converted region as bytes; see `Precompiling.precompile`."""
+        executable = self.prepare(
+            region, device=device, artifact=None, constants=constants, numeric=numeric
+        )
+        return exported.precompiled("onnxruntime", MEDIA_TYPE, executable.model)
+
+    def _session(self, model: bytes, *, given: bool) -> Any:
         options = self._stack.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
@@ -112,33 +129,39 @@ class OnnxRuntimeCpuAdapter(HostAdapter):
         try:
             return self._stack.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            raise exported.not_converted(self.name, error) from error
+            refusal = exported.not_loaded if given else exported.not_converted
+            raise refusal(self.name, error) from error
 
 
 @dataclass(frozen=True, slots=True)
 class OnnxRuntimeExecutable:
-    """A region as a session."""
+    """A region as a session, with the model that it came from."""
 
     region: Region
-    program: exported.Program
+    entrance: exported.Entrance
     session: Any
+    model: bytes = field(repr=False)
 
     def bind(
         self, inputs: Sequence[View], outputs: Sequence[View], sizes: Mapping[str, int]
     ) -> Thunk:
         """Return the run of the session on these buffers; see `Executable.bind`."""
         check_views(self.region, inputs, outputs, sizes)
-        shaped = self.program.shaped(inputs, sizes)
+        shaped = self.entrance.shaped(inputs, sizes)
         binding = self.session.io_binding()
         taken = {i.name for i in self.session.get_inputs()}
-        for position, view in enumerate(shaped):
-            name = f"inputs_{position}"
+        for name, view in zip(_names(self.entrance), shaped, strict=True):
             if name in taken:
                 binding.bind_input(name, "cpu", 0, view.dtype, view.shape, view.ctypes.data)
         for node, view in zip(self.session.get_outputs(), outputs, strict=True):
             binding.bind_output(node.name, "cpu", 0, view.dtype, view.shape, view.ctypes.data)
         thunk = _thunk(self.session.run_with_iobinding, binding, (*shaped, *outputs))
         return indices.guarded(self.region, inputs, sizes, thunk)
+
+
+def _names(entrance: exported.Entrance) -> list[str]:
+    """Return the names of a model's inputs."""
+    return [f"inputs_{i}" for i in range(len(entrance.axes))]
 
 
 def _thunk(run: Callable[[Any], None], binding: Any, views: tuple[View, ...]) -> Thunk:
@@ -150,18 +173,19 @@ def _thunk(run: Callable[[Any], None], binding: Any, views: tuple[View, ...]) ->
     return thunk
 
 
-def _onnx_model(program: exported.Program) -> bytes:
-    """Convert a program to a serialised ONNX model.
+def _onnx_model(region: Region, constants: Mapping[str, View]) -> bytes:
+    """Return the region as a serialised ONNX model.
 
     Raises:
         UnsupportedError: The converter does not know an operation (RUN-A3).
     """
     torch = torch_library()
-    names = [f"inputs_{i}" for i in range(len(program.axes))]
+    program = exported.export(region, constants)
+    names = _names(exported.Entrance.of(region))
     try:
         with exported.quiet():
             converted = torch.onnx.export(
-                program.exported, (), dynamo=True, verbose=False, input_names=names
+                program, (), dynamo=True, verbose=False, input_names=names
             )
         model: bytes = converted.model_proto.SerializeToString()
     except Exception as error:

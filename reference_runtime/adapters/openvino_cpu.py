@@ -17,6 +17,7 @@ from reference_runtime.adapter import (
     DescribedDevice,
     NumericClass,
     NumericError,
+    Precompiled,
     StepError,
     Support,
     Thunk,
@@ -38,6 +39,7 @@ COVERAGE: Final = Coverage(
     first_result_only=frozenset({"native_layer_norm"}),
 )
 
+MEDIA_TYPE: Final = "application/vnd.openvino.compiled-model"
 PRECISION: Final = "INFERENCE_PRECISION_HINT"
 _INT32: Final = np.iinfo(np.int32)
 _TOO_WIDE: Final = "has an integer beyond the 32 bits in which OpenVINO holds it"
@@ -98,8 +100,7 @@ class OpenVinoCpuAdapter(HostAdapter):
         constants: Mapping[str, View],
         numeric: NumericClass,
     ) -> OpenVinoExecutable:
-        """Export, convert and compile the region; see `Adapter.prepare`."""
-        exported.refuse_artifact(self.name, artifact)
+        """Export, convert and compile the region, or load it; see `Adapter.prepare`."""
         exported.refuse_bitwise(self.name, numeric)
         exported.refuse_unsupported(self.name, self.supports(region))
         for name in region.constants:
@@ -108,8 +109,7 @@ class OpenVinoCpuAdapter(HostAdapter):
                     "RUN-A3", f"{self.name}: constant {name} {_TOO_WIDE}"
                 )
         indices.check_constants(region, constants)
-        program = exported.export(region, constants)
-        compiled = self._compile(program)
+        compiled = self._compile(region, constants) if artifact is None else self._load(artifact)
         used = compiled.get_property(PRECISION)
         if used != self._stack.Type.f32:
             raise NumericError.because(
@@ -117,15 +117,39 @@ class OpenVinoCpuAdapter(HostAdapter):
                 f"{self.name}: the compiled region computes in {used.get_type_name()}, not in f32; "
                 f"the numeric class {numeric.kind} cannot be kept",
             )
-        return OpenVinoExecutable(self._stack, region, program, compiled)
+        entrance = exported.Entrance.of(region)
+        exported.refuse_misfit(
+            self.name,
+            region,
+            inputs_fit=len(compiled.inputs) == len(entrance.axes),
+            outputs=[output.partial_shape for output in compiled.outputs],
+        )
+        return OpenVinoExecutable(self._stack, region, entrance, compiled)
 
-    def _compile(self, program: exported.Program) -> Any:
+    def precompile(
+        self, region: Region, *, device: str, constants: Mapping[str, View], numeric: NumericClass
+    ) -> Precompiled:
+        """Return the compiled region as bytes; see `Precompiling.precompile`."""
+        executable = self.prepare(
+            region, device=device, artifact=None, constants=constants, numeric=numeric
+        )
+        data: bytes = executable.compiled.export_model()
+        return exported.precompiled("openvino", MEDIA_TYPE, data)
+
+    def _compile(self, region: Region, constants: Mapping[str, View]) -> Any:
+        program = exported.export(region, constants)
         try:
             with exported.quiet():
-                model = self._stack.convert_model(program.exported)
+                model = self._stack.convert_model(program)
             return self._core.compile_model(model, "CPU", self._properties)
         except Exception as error:
             raise exported.not_converted(self.name, error) from error
+
+    def _load(self, artifact: bytes) -> Any:
+        try:
+            return self._core.import_model(artifact, "CPU", self._properties)
+        except Exception as error:
+            raise exported.not_loaded(self.name, error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +158,7 @@ class OpenVinoExecutable:
 
     stack: Any
     region: Region
-    program: exported.Program
+    entrance: exported.Entrance
     compiled: Any
 
     def bind(
@@ -144,7 +168,7 @@ class OpenVinoExecutable:
         check_views(self.region, inputs, outputs, sizes)
         request = self.compiled.create_infer_request()
         shared = self.stack.Tensor
-        shaped = self.program.shaped(inputs, sizes)
+        shaped = self.entrance.shaped(inputs, sizes)
         for position, view in enumerate(shaped):
             request.set_input_tensor(position, shared(view, shared_memory=True))
         for position, view in enumerate(outputs):

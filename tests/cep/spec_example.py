@@ -147,10 +147,9 @@ def judge(text, envelope, directory, now=NOW, **options):
     store.add(weights(text))
     return verify(
         envelope,
-        descriptors=descriptors(text),
         policy=POLICY,
         now=now,
-        **{"store": store} | options,
+        **{"store": store, "descriptors": descriptors(text)} | options,
     )
 
 

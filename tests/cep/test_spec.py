@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import copy
 import json
 import re
 from datetime import datetime
@@ -9,14 +11,15 @@ from datetime import datetime
 import pytest
 
 from acp.canonical import canonicalize, digest
-from acp.dsse import PLAN
+from acp.dsse import CAPABILITY_DESCRIPTOR, PLAN, SYSTEM_DESCRIPTOR
 from acp.keys import PrivateKey
 from cep import expr
+from cep.certificate import Certificate, Regions
 from cep.graph import graph_digest
 from cep.opset import opset_digest, table
 from cep.opset.definition import DTYPE_BYTES
 from cep.opset.pointwise import POINTWISE
-from cep.store import MAX_AXES, MAX_HEADER_BYTES
+from cep.store import MAX_AXES, MAX_HEADER_BYTES, Store
 from cep.v1.graph import Graph
 from cep.v1.plan import Plan
 from cep.verify import RULES, RULESET
@@ -72,7 +75,48 @@ def test_the_examples_in_words(tmp_path):
     later = datetime.fromisoformat(EXAMPLES["CEP-C5"]["now"])
     report = judge(TEXT, signed(PLAN_OF_ANNEX, PLAN), tmp_path, now=later)
     assert codes(report) == {"CEP-C5"}
-    assert set(PATCHES) | {"CEP-I1", "CEP-C5"} == set(RULESET)
+    assert codes(judged_with_artifact(tmp_path)) == {"CEP-C3"}
+    assert codes(judged_with_artifact(tmp_path, ("arch", ["toy-1"]), evidence=False)) == {"CEP-E3"}
+    assert judged_with_artifact(tmp_path, ("arch", ["toy-1"])).ok
+    assert set(PATCHES) | {"CEP-I1", "CEP-C5", "CEP-C3", "CEP-E3"} == set(RULESET)
+
+
+def judged_with_artifact(tmp_path, *subject, evidence=True):
+    """The verdict on the plan of annex A with its last region compiled for the ABI `toy-1`."""
+    described, linked = (json.loads(blocks(TEXT)[name]) for name in ("descriptor", "system"))
+    described["subject"] |= dict(subject)
+    for node in linked["nodes"]:
+        node["descriptor_digest"] = digest(described)
+    store = Store(tmp_path)
+    code = store.add_artifact(b"compiled")
+    plan = copy.deepcopy(PLAN_OF_ANNEX)
+    plan["features"] = ["artifacts", "evidence"]
+    plan["artifacts"] = [{"digest": code, "media_type": "text/plain", "abi": "toy-1"}]
+    plan["steps"][2]["run"]["artifact"] = code
+    for device in plan["devices"]:
+        device["descriptor_digest"] = digest(described)
+    region = Regions(Plan.from_json(plan)).digest(2)
+    shown = Certificate(code, region, 7, ({"b": 8},), 2, 120).to_bytes()
+    plan["evidence"] = [
+        {
+            "kind": "differential",
+            "subject_steps": [2],
+            "checker": "cep-differential-1",
+            "inline": base64.b64encode(shown).decode(),
+        }
+    ]
+    if not evidence:
+        del plan["evidence"]
+    return judge(
+        TEXT,
+        signed(plan, PLAN),
+        tmp_path,
+        store=store,
+        descriptors=[
+            signed(described, CAPABILITY_DESCRIPTOR),
+            signed(linked, SYSTEM_DESCRIPTOR),
+        ],
+    )
 
 
 def test_other_encodings_and_unchecked_weights(tmp_path):
