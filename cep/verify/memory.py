@@ -19,8 +19,10 @@ from cep.opset.pointwise import POINTWISE
 from cep.verify.rules import MAX_FINDINGS, Finding, rule
 
 if TYPE_CHECKING:
+    from acp.v1.capability import Memory
     from cep.verify.subject import Subject
 
+NOBODY: Final = -2
 START: Final = -1
 MAX_PAIRS: Final = 8_000_000
 MAX_VISITS: Final = 20_000_000
@@ -96,7 +98,9 @@ def _harm(s: Subject, step: int, read: int, write: int) -> str:
         return "starts elsewhere than the buffer it takes over"
     if s.view.types[old.value] != s.view.types[new.value]:
         return f"{new.value!r} and {old.value!r} have different types"
-    run = s.plan.steps[step].run
+    run, joint = s.plan.steps[step].run, s.plan.steps[step].collective
+    if joint is not None and joint.kind == "ALL_REDUCE":
+        return ""
     inside = set(run.ops) if run else set()
     users = [s.view.nodes[i] for i in s.readers.get(old.value, ()) if i in inside]
     if len(users) != 1 or users[0].target not in IN_PLACE or users[0].outputs != (new.value,):
@@ -108,7 +112,7 @@ def _harm(s: Subject, step: int, read: int, write: int) -> str:
 
 @dataclass(slots=True)
 class _Segment:
-    writer: int | None = None
+    writer: int = NOBODY
     buffer: int = -1
     readers: list[int] = field(default_factory=list)
 
@@ -159,7 +163,7 @@ class _Walk:
 
     def _begin(self, index: int) -> None:
         for segment in self._covered(index):
-            if segment.writer is not None:
+            if segment.writer != NOBODY:
                 other = self.s.plan.buffers[segment.buffer].value
                 message = f"overlaps {other!r}, which is there from the start too"
                 self._note("CEP-M3", ("buffers", index), message)
@@ -167,8 +171,8 @@ class _Walk:
             segment.writer, segment.buffer = START, index
         self.defined[index] = START
 
-    def _ordered(self, first: int | None, then: int) -> bool:
-        return first is None or first == START or self.s.before(first, then)
+    def _ordered(self, first: int, then: int) -> bool:
+        return first < 0 or self.s.before(first, then)
 
     def _read(self, step: int, index: int, path: tuple[str | int, ...]) -> None:
         value = self.s.plan.buffers[index].value
@@ -176,13 +180,14 @@ class _Walk:
         if maker is None:
             self._note("CEP-M4", path, f"{value!r} is read before anything has put it there")
         elif not self._ordered(maker, step):
-            message = f"step {maker} puts {value!r} there, but need not have ended by then"
+            message = f"{self.s.told(maker)} puts {value!r} there, but need not have ended by then"
             self._note("CEP-M4", path, message)
         told = False
         for segment in self._covered(index):
             if maker is not None and segment.buffer != index and not told:
                 other = self.s.plan.buffers[segment.buffer].value
-                message = f"step {segment.writer} has overwritten {value!r} with {other!r}"
+                culprit = self.s.told(segment.writer)
+                message = f"{culprit} has overwritten {value!r} with {other!r}"
                 self._note("CEP-M5", path, message)
                 told = True
             if not self._ordered(segment.writer, step) and segment.writer != step:
@@ -209,9 +214,10 @@ class _Walk:
         return self.s.plan.buffers[segment.buffer].value
 
     def _race(
-        self, step: int, other: int | None, does: str, did: str, path: tuple[str | int, ...]
+        self, step: int, other: int, does: str, did: str, path: tuple[str | int, ...]
     ) -> None:
-        message = f"step {step} {does} bytes that step {other} {did}, and nothing orders the two"
+        told = self.s.told
+        message = f"{told(step)} {does} bytes that {told(other)} {did}, and nothing orders the two"
         self._note("CEP-M3", path, message)
 
     def _note(self, code: str, path: tuple[str | int, ...], message: str) -> None:
@@ -232,7 +238,7 @@ class _Walk:
             for segment in self._covered(index):
                 if segment.buffer != index:
                     message = (
-                        f"step {segment.writer} overwrites the output {buffer.value!r} with "
+                        f"{s.told(segment.writer)} overwrites the output {buffer.value!r} with "
                         f"{self._value(segment)!r}"
                     )
                     self._note("CEP-M6", ("buffers", index), message)
@@ -279,17 +285,15 @@ def constants_kept(s: Subject) -> Iterator[Finding]:
 @rule("CEP-M8", stage=4)
 def fits(s: Subject) -> Iterator[Finding]:
     """Arenas and weights fit each memory, less a reserve, and what the plan promises."""
-    use = _held(s)
-    shared: dict[str, int] = {}
-    for slot, held in use.items():
+    use, shared = kept(s), dict[str, int]()
+    for slot, held in _held(s).items():
         domain = _main_domain(s, slot)
         shared[domain] = shared.get(domain, 0) + held
     for arena in s.plan.arenas:
-        use[arena.device] += arena.bytes
         found = s.memory(arena.device, arena.memory)
         if found is not None:
             domain = s.domain(arena.device, found)
-            shared[domain] = shared.get(domain, 0) + arena.bytes
+            shared[domain] = shared.get(domain, 0) + arena.bytes * s.copies
     rooms = _rooms(s)
     for domain, needed in sorted(shared.items()):
         room = rooms.get(domain, 0)
@@ -306,16 +310,29 @@ def fits(s: Subject) -> Iterator[Finding]:
             yield Finding(("constraints", "peak_bytes", i, "bytes"), message)
 
 
+def kept(s: Subject) -> dict[str, int]:
+    """Return the bytes that a plan keeps on each device: its arenas and its weights."""
+    use = _held(s)
+    for arena in s.plan.arenas:
+        use[arena.device] += arena.bytes * s.copies
+    return use
+
+
 def _rooms(s: Subject) -> dict[str, int]:
     """Return the bytes of each memory that programs can have; the least that any device says."""
     rooms: dict[str, int] = {}
     for slot, descriptor in s.by_slot.items():
         for memory in descriptor.memories:
-            room = memory.usable_bytes or memory.instances * memory.capacity_bytes_per_instance
+            room = room_of(memory)
             domain = s.domain(slot, memory)
             if memory.role in ("DEVICE", "SHARED", "SCRATCH"):
                 rooms[domain] = min(room, rooms.get(domain, room))
     return rooms
+
+
+def room_of(memory: Memory) -> int:
+    """Return the bytes of a memory that programs can have, by its descriptor."""
+    return memory.usable_bytes or memory.instances * memory.capacity_bytes_per_instance
 
 
 def _held(s: Subject) -> dict[str, int]:
@@ -323,13 +340,19 @@ def _held(s: Subject) -> dict[str, int]:
     weights: dict[str, set[str]] = {d.slot: set() for d in s.plan.devices}
     for i, region in s.regions.items():
         weights[s.device_of(i)] |= set(region.constants)
+    for i, k in s.alternates or ():
+        if i in s.regions:
+            weights[s.device_of(i, k)] |= set(s.regions[i].constants)
     return {slot: sum(map(s.largest_bytes, held)) for slot, held in weights.items()}
 
 
 def _main_domain(s: Subject, slot: str) -> str:
+    main = main_memory(s, slot)
+    return s.domain(slot, main) if main else slot
+
+
+def main_memory(s: Subject, slot: str) -> Memory | None:
+    """Return the largest memory of a device that programs use, the first of equals."""
     descriptor = s.by_slot.get(slot)
     main = [m for m in descriptor.memories if m.role in ("DEVICE", "SHARED")] if descriptor else []
-    if not main:
-        return slot
-    largest = max(main, key=lambda m: m.instances * m.capacity_bytes_per_instance)
-    return s.domain(slot, largest)
+    return max(main, key=lambda m: m.instances * m.capacity_bytes_per_instance, default=None)

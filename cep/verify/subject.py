@@ -7,7 +7,7 @@ of later stages only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -48,6 +48,9 @@ class Subject:
         refused_systems: Why a system descriptor that was given is not believed.
         store: Weights; None if they are not at hand.
         source: The source graph, where the caller has it apart from the plan.
+        order: Steps in an order that agrees with happens-before (CEP-O1 finds it).
+        clocks: How far each queue has come when a step begins, its own epoch included.
+        told: Names a step for people.
     """
 
     plan: Plan
@@ -64,6 +67,7 @@ class Subject:
     source: Graph | None = None
     order: list[int] = field(default_factory=list)
     clocks: list[tuple[int, ...]] = field(default_factory=list)
+    told: Callable[[int], str] = "step {}".format
 
     @cached_property
     def arenas(self) -> dict[str, Arena]:
@@ -99,14 +103,44 @@ class Subject:
         }
 
     @cached_property
+    def party(self) -> list[tuple[int, ...]]:
+        """By step, the steps that begin and end together: those of one instance of a collective."""
+        found: list[tuple[int, ...]] = [(i,) for i in range(len(self.plan.steps))]
+        for members in self.instances.values():
+            for i in members:
+                found[i] = members
+        return found
+
+    @cached_property
+    def instances(self) -> dict[tuple[str, int], tuple[int, ...]]:
+        """The n-th COLLECTIVE steps of the queues of a group, by group and n from 1."""
+        counts: dict[tuple[str, str], int] = {}
+        met: dict[tuple[str, int], list[int]] = {}
+        for i, step in enumerate(self.plan.steps):
+            if step.collective is not None:
+                group = step.collective.group
+                n = counts[group, step.queue] = counts.get((group, step.queue), 0) + 1
+                met.setdefault((group, n), []).append(i)
+        return {key: tuple(members) for key, members in met.items()}
+
+    @property
+    def copies(self) -> int:
+        """How often each arena exists."""
+        return self.plan.stream.ring_depth if self.plan.stream is not None else 1
+
+    def work(self, step: int) -> tuple[str, tuple[int, ...]]:
+        """Return the ops that a step computes, alone or with others, and the member that lists them."""
+        body = self.plan.steps[step]
+        if body.collective is not None:
+            return "collective", body.collective.ops
+        return "run", body.run.ops if body.run is not None else ()
+
+    @cached_property
     def regions(self) -> dict[int, Region]:
-        """The region of each RUN step, by index of the step."""
+        """The region of each step that computes, by index; a joint one by its first member."""
         cutter = Cutter.of(self.view)
-        return {
-            i: cutter.region(step.run.ops)
-            for i, step in enumerate(self.plan.steps)
-            if step.run is not None
-        }
+        firsts = {members[0]: self.work(members[0])[1] for members in self.party}
+        return {i: cutter.region(ops) for i, ops in sorted(firsts.items()) if ops}
 
     @cached_property
     def readers(self) -> Mapping[str, Sequence[int]]:
@@ -118,9 +152,11 @@ class Subject:
         """Buffers that some step writes."""
         return frozenset(b for step in self.plan.steps for b in step.writes)
 
-    def device_of(self, step: int) -> str:
-        """Return the slot of the device that runs a step."""
-        return self.queues[self.plan.steps[step].queue].device
+    def device_of(self, step: int, alternate: int | None = None) -> str:
+        """Return the slot of the device that carries out a step, or is an alternate for it."""
+        body = self.plan.steps[step]
+        queue = body.queue if alternate is None else body.alternates[alternate].queue
+        return self.queues[queue].device
 
     @cached_property
     def by_slot(self) -> dict[str, CapabilityDescriptor]:
@@ -208,4 +244,5 @@ class Subject:
     def before(self, first: int, then: int) -> bool:
         """Say whether step `first` has ended whenever step `then` begins (happens-before)."""
         queue = self.queue_numbers[self.plan.steps[first].queue]
-        return first != then and self.clocks[then][queue] >= self.epochs[first]
+        apart = self.party[first] is not self.party[then]
+        return apart and self.clocks[then][queue] >= self.epochs[first]
