@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
+import orjson
 import rfc8785
 
 from acp.diagnostics import DecodeError, pointer
@@ -57,6 +58,10 @@ _ENCODER: Final = json.JSONEncoder(
 )
 _TO_PARENTHESES: Final = bytes.maketrans(b"[]{}", b"()()")
 _NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b"[]{}"))
+_NOT_QUOTED_STRUCTURE: Final = bytes(set(range(256)) - set(b'[]{}"'))
+_OPENERS: Final = (b"[", b"{")
+_FRACTION: Final = re.compile(rb"[:,\[]-?[0-9]+[.eE]")
+_SORTED: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,19 @@ class Limits:
     max_values: int = 4_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a JSON text denotes.
+
+    Attributes:
+        value: The value.
+        canonical: The text is the value's canonical form.
+    """
+
+    value: JsonValue
+    canonical: bool
+
+
 def decode(data: bytes, *, limits: Limits = Limits()) -> JsonValue:
     """Return the JSON value that `data` denotes.
 
@@ -85,6 +103,50 @@ def decode(data: bytes, *, limits: Limits = Limits()) -> JsonValue:
     if len(data) > limits.max_bytes:
         reason = f"the text has {len(data)} bytes; at most {limits.max_bytes} are allowed"
         raise DecodeError.because("ENV-J3", reason)
+    plain = _decode_plain(data, limits)
+    return _decode_any(data, limits) if plain is None else plain
+
+
+def read(data: bytes) -> Decoded:
+    """Return the JSON value that `data` denotes, and whether it is written canonically.
+
+    Raises:
+        DecodeError: As `decode`.
+    """
+    if len(data) <= Limits().max_bytes and (plain := _decode_plain(data, Limits())) is not None:
+        return Decoded(plain, canonical=True)
+    value = decode(data)
+    return Decoded(value, canonicalize(value) == data)
+
+
+def _decode_plain(data: bytes, limits: Limits) -> JsonValue | None:
+    """Return the value of an array or object, or None if anything about its text is unusual.
+
+    Every text that this takes is I-JSON, within `limits` and canonical. It is ASCII and without
+    escapes, so that no string holds what is not a character, and all orders of names agree. No
+    string holds a bracket, so that brackets tell the depth. A fraction would follow upon a colon,
+    a comma or a bracket. The encoder refuses integers that are not exact and writes everything
+    else in one way and each name once, so that a text that it reproduces is written in that way.
+    """
+    if data[:1] not in _OPENERS or b"\\" in data or not data.isascii():
+        return None
+    structure = data.translate(None, _NOT_QUOTED_STRUCTURE).replace(b'""', b"")
+    values = data.count(b",") + structure.count(b"[") + structure.count(b"{")
+    if b'"' in structure or values > limits.max_values or _too_nested(structure, limits):
+        return None
+    if _FRACTION.search(data):
+        return None
+    try:
+        with collector_paused():
+            value: JsonValue = orjson.loads(data)
+        same = orjson.dumps(value, option=_SORTED) == data
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return None
+    return value if same else None
+
+
+def _decode_any(data: bytes, limits: Limits) -> JsonValue:
+    """Return the value of any I-JSON text, or say what is wrong with it."""
     skeleton = _without_strings(data, limits)
     _check_cost(skeleton, limits)
     text = _text(data)
@@ -189,14 +251,19 @@ def _check_cost(skeleton: bytes, limits: Limits) -> None:
     openers = skeleton.count(b"[") + skeleton.count(b"{")
     if skeleton.count(b",") + openers > limits.max_values:
         raise _too_many(limits)
-    nesting = skeleton.translate(_TO_PARENTHESES, _NOT_STRUCTURE)
+    if _too_nested(skeleton, limits):
+        raise _too_deep(limits)
+
+
+def _too_nested(structure: bytes, limits: Limits) -> bool:
+    """Tell whether the brackets of a text without strings are nested too deeply."""
+    nesting = structure.translate(_TO_PARENTHESES, _NOT_STRUCTURE)
     for _ in range(limits.max_depth):
         inner = nesting.replace(b"()", b"")
         if len(inner) == len(nesting):
             break
         nesting = inner
-    if b"()" in nesting or nesting.count(b"(") > limits.max_depth:
-        raise _too_deep(limits)
+    return b"()" in nesting or nesting.count(b"(") > limits.max_depth
 
 
 def _too_deep(limits: Limits) -> DecodeError:

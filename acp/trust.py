@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from acp.canonical import JsonValue, decode
+from acp.canonical import Decoded, JsonValue, read
 from acp.diagnostics import Diagnostic, Severity, SignatureError, TrustError, pointer
 from acp.dsse import RECEIPT, Envelope
 from acp.policy import Floor, Grant, TrustedKey, TrustPolicy, is_dns_name
@@ -41,6 +41,7 @@ class Verified:
         issuer: Whose document it is, as the payload says and the policy allows.
         keyids: The distinct keys that count for it, in the policy's order.
         value: The JSON value of `payload`.
+        canonical: The payload is the canonical form of its value.
         diagnostics: Warnings; ENV-T6 where the policy is the one that trusts everybody.
     """
 
@@ -49,6 +50,7 @@ class Verified:
     issuer: str
     keyids: tuple[str, ...]
     value: JsonValue = field(repr=False, compare=False)
+    canonical: bool = field(compare=False)
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
@@ -82,7 +84,7 @@ def verify(
         reason = f"found payload type {envelope.payload_type!r}; expected here: {allowed}"
         raise SignatureError.because("ENV-E3", reason, "/payloadType")
     if policy.accepts_anything:
-        value, issuer = _parse(envelope)
+        decoded, issuer = _parse(envelope)
         warning = Diagnostic(
             "ENV-T6",
             Severity.WARNING,
@@ -90,13 +92,21 @@ def verify(
             "accepted without checking any signature; anybody could have written this",
         )
         return Verified(
-            envelope.payload, envelope.payload_type, issuer, (), value, diagnostics=(warning,)
+            envelope.payload,
+            envelope.payload_type,
+            issuer,
+            (),
+            decoded.value,
+            decoded.canonical,
+            diagnostics=(warning,),
         )
     signers = _signers(envelope, policy)
-    value, issuer = _parse(envelope)
+    decoded, issuer = _parse(envelope)
     counted = _authorize(envelope.payload_type, issuer, signers, policy, now)
     keyids = tuple(entry.keyid for entry in policy.keys if entry.keyid in counted)
-    return Verified(envelope.payload, envelope.payload_type, issuer, keyids, value)
+    return Verified(
+        envelope.payload, envelope.payload_type, issuer, keyids, decoded.value, decoded.canonical
+    )
 
 
 def _signers(envelope: Envelope, policy: TrustPolicy) -> frozenset[str]:
@@ -135,17 +145,17 @@ def _signers(envelope: Envelope, policy: TrustPolicy) -> frozenset[str]:
     raise TrustError.because("ENV-T1", reason, "/signatures")
 
 
-def _parse(envelope: Envelope) -> tuple[JsonValue, str]:
+def _parse(envelope: Envelope) -> tuple[Decoded, str]:
     """Return the payload's value and its issuer."""
-    value = decode(envelope.payload)
+    decoded = read(envelope.payload)
     path = ("predicate", "issuer") if envelope.payload_type == RECEIPT else ("issuer",)
-    found: JsonValue = value
+    found: JsonValue = decoded.value
     for name in path:
         found = found.get(name) if isinstance(found, dict) else None
     if not isinstance(found, str) or not is_dns_name(found):
         reason = "the issuer must be present, and a DNS name in lower case"
         raise TrustError.because("ENV-T3", reason, pointer(*path))
-    return value, found
+    return decoded, found
 
 
 def _authorize(

@@ -19,9 +19,9 @@ from cep.verify.rules import RULES
 from cep.verify.subject import Subject
 
 if TYPE_CHECKING:
-    from acp.canonical import JsonValue
     from acp.policy import TrustPolicy
     from acp.v1.status import StatusList
+    from cep.rewrite import Recompute
     from cep.store import Store
     from cep.v1.graph import Graph
 
@@ -38,6 +38,7 @@ class Report:
         plan: The plan, if it could be read.
         plan_digest: Its digest, if it could be read.
         descriptors: Verified descriptors by slot.
+        binding: Their digests.
     """
 
     diagnostics: tuple[Diagnostic, ...]
@@ -45,6 +46,7 @@ class Report:
     plan: Plan | None = None
     plan_digest: str = ""
     descriptors: Mapping[str, CapabilityDescriptor] = field(default_factory=dict)
+    binding: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -55,7 +57,7 @@ class Report:
 
 
 @canonical.collector_paused()
-def verify(
+def verify(  # noqa: PLR0913 - a verdict depends on all of this
     plan: bytes,
     *,
     descriptors: Sequence[bytes] | Vouched,
@@ -64,20 +66,25 @@ def verify(
     store: Store | None = None,
     status_lists: Sequence[StatusList] = (),
     source: Graph | None = None,
+    binding: Mapping[str, str] | None = None,
+    recompute: Recompute | None = None,
     unsigned: bool = False,
 ) -> Report:
     """Return the verdict on a plan. Bad input of any kind gives diagnostics, never an exception.
 
     Args:
         plan: The plan in its DSSE envelope, or the bare plan with `unsigned`.
-        descriptors: Capability and system descriptors in their DSSE envelopes. Those that the plan
-            does not name are not looked at. Whoever judges many plans gives what `vouch` made of
-            them, under the same policy and at the same moment.
+        descriptors: Capability and system descriptors in their DSSE envelopes. Where no slot has a
+            predicate, those that the plan does not name are not looked at. Whoever judges many
+            plans gives what `vouch` made of them, under the same policy and at the same moment.
         policy: Which key may sign what for whom.
         now: The moment to judge by, aware of its time zone.
         store: Weights. Without them a warning says that they were not checked.
         status_lists: Revocations, already verified.
         source: The source graph, to compare the plan with something that did not come with it.
+        binding: Digests of descriptors by slot, where a predicate leaves the choice (CEP-C1).
+        recompute: Computes folded constants again, as `cep.reference.recompute` does. Without it, or
+            without weights, a warning says that they were not checked.
         unsigned: The plan is not signed yet; CEP-I1 is left out, all else is checked.
 
     Raises:
@@ -87,17 +94,17 @@ def verify(
         raise ValueError("now must be aware of its time zone")
     entry = tuple(r for r in ENTRY_RULES if not (unsigned and r == "CEP-I1"))
     try:
-        payload, value, warnings = (
-            (plan, canonical.decode(plan), ()) if unsigned else _signed(plan, policy, now)
+        payload, is_canonical, warnings = (
+            (plan, canonical.read(plan).canonical, ()) if unsigned else _signed(plan, policy, now)
         )
-        document = _typed(payload, value)
+        document = _typed(payload, is_canonical=is_canonical)
         view = GraphView.of(document)
     except Refused as refusal:
         return Report(refusal.diagnostics, entry)
     if isinstance(descriptors, Vouched):
         known = descriptors
     else:
-        wanted = {d.descriptor_digest or "" for d in document.devices}
+        wanted = _wanted(document, binding or {})
         known = vouch(descriptors, policy=policy, now=now, status_lists=status_lists, wanted=wanted)
     identity = canonical.digest_bytes(payload)
     subject = Subject(
@@ -113,6 +120,8 @@ def verify(
         refused_systems=known.refused_systems,
         store=store,
         source=source,
+        asked=binding or {},
+        recompute=recompute,
     )
     diagnostics, ran = _run(subject)
     return Report(
@@ -120,12 +129,15 @@ def verify(
         rules=tuple(sorted((*entry, *ran))),
         plan=document,
         plan_digest=identity,
-        descriptors={
-            d.slot: known.found[d.descriptor_digest]
-            for d in document.devices
-            if d.descriptor_digest in known.found
-        },
+        descriptors=subject.by_slot,
+        binding={slot: subject.binding.digests[slot] for slot in subject.by_slot},
     )
+
+
+def _wanted(plan: Plan, binding: Mapping[str, str]) -> set[str] | None:
+    """Return the digests of the descriptors that matter; None where any can."""
+    named = {d.slot: d.descriptor_digest or binding.get(d.slot) for d in plan.devices}
+    return None if None in named.values() else {digest for digest in named.values() if digest}
 
 
 def _run(subject: Subject) -> tuple[tuple[Diagnostic, ...], list[str]]:
@@ -143,8 +155,8 @@ def _run(subject: Subject) -> tuple[tuple[Diagnostic, ...], list[str]]:
 
 def _signed(
     envelope: bytes, policy: TrustPolicy, now: datetime
-) -> tuple[bytes, JsonValue, tuple[Diagnostic, ...]]:
-    """Return the plan's bytes, decoded too, and warnings, if the policy trusts them (CEP-I1)."""
+) -> tuple[bytes, bool, tuple[Diagnostic, ...]]:
+    """Return the plan, whether it is canonical, and warnings, if the policy trusts it (CEP-I1)."""
     try:
         verified = trust.verify(envelope, policy, now=now, expected=(PLAN,))
     except Refused as refusal:
@@ -154,13 +166,13 @@ def _signed(
                 for d in refusal.diagnostics
             )
         ) from None
-    return verified.payload, verified.value, verified.diagnostics
+    return verified.payload, verified.canonical, verified.diagnostics
 
 
-def _typed(payload: bytes, value: JsonValue) -> Plan:
-    """Return the plan of a payload that was decoded to `value`, if it is canonical (CEP-I3)."""
+def _typed(payload: bytes, *, is_canonical: bool) -> Plan:
+    """Return the plan of a payload that was decoded, if it is canonical (CEP-I3)."""
     document = Plan.from_text(payload)
-    if canonical.canonicalize(value) != payload:
+    if not is_canonical:
         raise Refused.because(
             "CEP-I3",
             "the plan is not written in canonical JSON (RFC 8785); it has one encoding only",

@@ -8,7 +8,16 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acp.canonical import MAX_INTEGER, Limits, canonicalize, decode, digest, digest_bytes
+from acp.canonical import (
+    MAX_INTEGER,
+    Decoded,
+    Limits,
+    canonicalize,
+    decode,
+    digest,
+    digest_bytes,
+    read,
+)
 from acp.diagnostics import DecodeError
 
 MILLION = 1_000_000
@@ -61,6 +70,17 @@ REFUSED = {
     "integral exponent beyond 2^53 - 1": (b"1e20", "ENV-J4", ""),
     "overflow": (b"1e400", "ENV-J4", ""),
     "overflow without exponent": (b"1" * 400 + b".5", "ENV-J4", ""),
+    "all of them in an array": (b"[1,-9007199254740993.0]", "ENV-J4", ""),
+    "an exponent in an object": (b'{"a":1e20}', "ENV-J4", ""),
+    "an integer of 65 bits in an array": (b"[36893488147419103232]", "ENV-J4", ""),
+    "an integer of 54 bits in an array": (b"[9007199254740992]", "ENV-J4", ""),
+    "a name twice, canonical otherwise": (b'{"a":1,"a":1}', "ENV-J2", "/a"),
+    "65 levels, hidden by brackets in strings": (
+        b'["]",' * 65 + b"1" + b"]" * 65,
+        "ENV-J3",
+        "",
+    ),
+    "65 levels behind an escaped quote": (b'["\\"",' * 65 + b"1" + b"]" * 65, "ENV-J3", ""),
     "NaN": (b"NaN", "ENV-J4", ""),
     "Infinity": (b"[Infinity]", "ENV-J4", ""),
     "-Infinity": (b"-Infinity", "ENV-J4", ""),
@@ -95,6 +115,43 @@ def test_refuses(data, code, path):
 def test_accepts(data):
     assert decode(data) == json.loads(data)
     assert decode(canonicalize(decode(data))) == decode(data)
+
+
+CANONICAL = {
+    "plain": b'{"a":[1,"x",true],"b":{"c":null}}',
+    "names in the order of UTF-16": '{"\U0001f600":1,"\ue000":2}'.encode(),
+    "raw characters": '["\u00e9"]'.encode(),
+    "an escaped control": rb'["\u001f"]',
+    "brackets in strings": b'["[{"]',
+    "a fraction": b"[1.5]",
+    "an exponent of ECMAScript": b"[1e+21]",
+    "the largest integer": b"[9007199254740991]",
+    "a scalar": b"1",
+}
+RESPELLED = {
+    "white space": b'{"a": 1}',
+    "a newline at the end": b"[]\n",
+    "names out of order": b'{"b":1,"a":2}',
+    "names in the order of code points": '{"\ue000":2,"\U0001f600":1}'.encode(),
+    "an escape of a letter": rb'["\u0061"]',
+    "an escape in upper case": rb'["\u001F"]',
+    "minus zero": b"[-0]",
+    "a fraction of nothing": b"[1.0]",
+    "an exponent as Python writes it": b"[1e-07]",
+    "an exponent as Rust writes it": b"[1e21]",
+}
+
+
+@pytest.mark.parametrize("data", CANONICAL.values(), ids=CANONICAL.keys())
+def test_tells_what_is_canonical(data):
+    assert read(data).canonical
+    assert canonicalize(read(data).value) == data
+
+
+@pytest.mark.parametrize("data", RESPELLED.values(), ids=RESPELLED.keys())
+def test_tells_what_is_spelled_in_another_way(data):
+    assert not read(data).canonical
+    assert read(data).value == decode(canonicalize(decode(data)))
 
 
 LIMITS = Limits(max_bytes=40, max_depth=2, max_values=5)
@@ -202,12 +259,14 @@ def test_canonical_form_is_a_fixpoint(value):
     assert decode(data) == value
     assert canonicalize(decode(data)) == data
     assert data == rfc8785.dumps(value)
+    assert read(data) == Decoded(value, canonical=True)
 
 
 @given(VALUES, st.integers(0, 4), st.booleans())
 def test_spelling_does_not_matter(value, indent, ascii_only):
     respelled = json.dumps(value, indent=indent, ensure_ascii=ascii_only).encode()
     assert canonicalize(decode(respelled)) == canonicalize(value)
+    assert read(respelled).canonical == (respelled == canonicalize(value))
 
 
 FRAGMENTS = st.sampled_from(
@@ -220,5 +279,8 @@ def test_any_bytes_give_a_value_or_a_diagnostic(data):
     try:
         value = decode(data)
     except DecodeError:
+        with pytest.raises(DecodeError):
+            decode(b" " + data)
         return
-    assert decode(canonicalize(value)) == value
+    assert decode(canonicalize(value)) == value == decode(b" " + data)
+    assert read(data).canonical == (data == canonicalize(value))
