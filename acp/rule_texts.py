@@ -162,6 +162,30 @@ TEXTS: Final = {
             'members to replace in the descriptor of spec/acp.md, section 6'
         ),
     ),
+    "ACP-O02": RuleText(
+        code=(
+            'ACP-O02'
+        ),
+        place=(
+            'spec/acp.md, 5.8 Operations'
+        ),
+        demand=(
+            'Each entry of `ops[].variants[].where` MUST be a condition of section 2.5 whose names '
+            'have the forms that the section gives for `where`.'
+        ),
+        reason=(
+            'a condition that nobody can read is met by nothing, so that the claim would be empty. '
+            'Whether the opset has the operand is for its reader: a name that stands for nothing is '
+            'not met.'
+        ),
+        example=(
+            '{"ops": [{"op": "cep-core/1:mm", "variants": [{"engine": "tensor", "where": ["k % 16 == '
+            '0"]}]}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
     "ACP-P01": RuleText(
         code=(
             'ACP-P01'

@@ -1,9 +1,7 @@
 """Dims: integer polynomials over symbols, in one canonical spelling.
 
-A dim such as ``12*s0*s1 + 1`` says a size for every admissible value of its symbols. Two dims are
-equal for all of them exactly when their canonical forms are equal, so most questions of the
-verifier are decided by comparing polynomials; the rest by interval bounds, which are sound but not
-complete: "cannot prove" is an answer, a wrong "yes" is not.
+A dim such as ``12*s0*s1 + 1`` says a size for every admissible value of its symbols. Most questions
+about two dims are decided by comparing their canonical forms; `cep.prove` answers the rest.
 
 Grammar (spec/cep.md, "Dims")::
 
@@ -52,6 +50,25 @@ class Range:
     min: int
     max: int
     divisor: int = 1
+
+    @property
+    def first(self) -> int:
+        """The smallest admissible size."""
+        return -(-self.min // self.divisor) * self.divisor
+
+    @property
+    def last(self) -> int:
+        """The largest admissible size."""
+        return self.max // self.divisor * self.divisor
+
+    @property
+    def count(self) -> int:
+        """How many sizes are admissible."""
+        return max(0, (self.last - self.first) // self.divisor + 1)
+
+    def sizes(self, most: int) -> range:
+        """Return the first admissible sizes, `most` of them if there are so many."""
+        return range(self.first, self.first + min(self.count, most) * self.divisor, self.divisor)
 
 
 Ranges: TypeAlias = Mapping[str, Range]
@@ -218,7 +235,7 @@ def parse(text: str) -> Dim:
     return dim
 
 
-ONE = Dim.constant(1)
+ZERO, ONE = Dim.constant(0), Dim.constant(1)
 
 
 @lru_cache(maxsize=4096)
@@ -228,15 +245,3 @@ def product(dims: tuple[Dim, ...]) -> Dim:
     for dim in dims:
         total = total * dim
     return total
-
-
-def same(left: Dim, right: Dim, ranges: Ranges) -> bool:
-    """Say whether two dims are proven equal for all admissible sizes."""
-    if left == right:
-        return True
-    return (left - right).bounds(ranges) == (0, 0)
-
-
-def at_most(left: Dim, right: Dim, ranges: Ranges) -> bool:
-    """Say whether `left` is proven to be at most `right` for all admissible sizes."""
-    return (right - left).bounds(ranges)[0] >= 0

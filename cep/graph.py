@@ -19,6 +19,7 @@ from acp.diagnostics import Refused, pointer
 from cep import expr
 from cep.expr import Dim, Range, Ranges
 from cep.opset.definition import AttributeKind, AttributeValue, TensorType
+from cep.prove import Grid
 from cep.v1.graph import Attribute, Binding, Constant, DimList, Graph, IntList, Op, Value
 
 if TYPE_CHECKING:
@@ -86,10 +87,12 @@ class GraphView:
             ),
             roles={v.id: v.role for v in document.values},
             constants=_unique(((c.value, c) for c in document.constants), "constants", "constant"),
-            ranges=_unique(
-                ((s.name, Range(s.min, s.max, s.divisor or 1)) for s in document.symbols),
-                "symbols",
-                "symbol",
+            ranges=Grid(
+                _unique(
+                    ((s.name, Range(s.min, s.max, s.divisor or 1)) for s in document.symbols),
+                    "symbols",
+                    "symbol",
+                )
             ),
             inputs=document.inputs,
             outputs=document.outputs,

@@ -43,6 +43,26 @@ TEXTS: Final = {
             'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
         ),
     ),
+    "CEP-C3": RuleText(
+        code=(
+            'CEP-C3'
+        ),
+        place=(
+            'spec/cep.md, 12.6 Capability'
+        ),
+        demand=(
+            "The device that is to load an artifact, that of the step's queue or of the alternate's, "
+            'MUST be one that can: its descriptor has an entry in `software` whose `component` is '
+            "the artifact's `abi`, or has the `abi` in `subject.arch`. Where the artifact has a "
+            '`driver_range`, the descriptor MUST have exactly one such entry in `software`, with a '
+            '`version_range` of `==` and a version that is in the `driver_range`. Versions and '
+            'specifiers are those of PEP 440; a version before a release counts like any other.'
+        ),
+        reason=(
+            'compiled code that meets another driver than it was made for does anything. The example '
+            "is a plan whose artifact is for a component that the descriptor doesn't have."
+        ),
+    ),
     "CEP-C5": RuleText(
         code=(
             'CEP-C5'
@@ -61,6 +81,39 @@ TEXTS: Final = {
         ),
         example=(
             '{"now": "2026-12-15T00:00:00Z"}'
+        ),
+    ),
+    "CEP-C6": RuleText(
+        code=(
+            'CEP-C6'
+        ),
+        place=(
+            'spec/cep.md, 12.6 Capability'
+        ),
+        demand=(
+            "Of each entry of a step's `alternates`, the device of the queue MUST be able to carry "
+            'out the step. The step MUST be a RUN or a TRANSFER. The device MUST be neither the '
+            "step's own nor that of an entry before. For a RUN, CEP-C2 and CEP-O6 MUST hold with it "
+            "in the place of the step's device; for a TRANSFER, it MUST see at least one of the two "
+            "arenas' memories, as CEP-O5 demands. Where `constraints.deterministic` is true, each "
+            "variant of each of the region's operations, in the descriptors of both devices, MUST "
+            'have a `numerics.determinism` of `CROSS_MODEL`, or of `SAME_MODEL` where it is one '
+            'descriptor for both. A plan MUST be refused with this id where the ops, reads and '
+            'writes of the steps of all alternates, and 1 for each alternate, exceed 1,000,000.'
+        ),
+        reason=(
+            'a fallback that was not verified is no fallback. Nothing else need be verified: an '
+            'alternate takes the place of its step, so that what is said of order and memory holds '
+            'for it too. In the example the left device cannot see what the right one works on.'
+        ),
+        example=(
+            '[\n'
+            '  {"op": "add", "path": "/features", "value": ["alternates"]},\n'
+            '  {"op": "add", "path": "/steps/2/alternates", "value": [{"queue": "left.compute"}]}\n'
+            ']'
+        ),
+        example_of=(
+            'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
         ),
     ),
     "CEP-E1": RuleText(
@@ -83,6 +136,52 @@ TEXTS: Final = {
         ),
         example_of=(
             'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
+        ),
+    ),
+    "CEP-E3": RuleText(
+        code=(
+            'CEP-E3'
+        ),
+        place=(
+            'spec/cep.md, 12.7 Equivalence'
+        ),
+        demand=(
+            'For every artifact that a step or an alternate of it names, `evidence` MUST have an '
+            'entry of kind `differential` about that step, whose content is a *certificate*: the '
+            'canonical form of an object with exactly these members, all numbers as strings of '
+            'decimal digits.\n'
+            '\n'
+            '| Member | Meaning | |---|---| | `artifact` | Digest of the artifact. Every step among '
+            '`subject_steps` names it. | | `region` | Digest of the region; that of every step among '
+            '`subject_steps`. | | `seed` | Where the inputs come from: less than 2⁶⁴. | | `samples` '
+            "| List of 1 to 1024 objects that give each of the plan's symbols an admissible size. | "
+            '| `integers_below` | Integers are drawn from 0 up to this, which is excluded: 1 to 2³¹. '
+            "| | `worst` | Largest difference between the artifact's results and the reference's "
+            'over all samples. |\n'
+            '\n'
+            '`worst` MUST NOT exceed what the plan allows: 0 under `BITWISE`, else '
+            '`numeric_tolerance`. It counts, rounded up, elements that differ (`BITWISE`), units in '
+            "the last place of the reference's element (`ULP`), or parts per billion of the "
+            "reference's magnitude, or of one where it is smaller (`RELATIVE`). A NaN on one side "
+            'only is a difference without bound.\n'
+            '\n'
+            "The *digest of a region* is the graph digest (section 6) of a graph with the plan's "
+            "opsets and symbols and the region's ops; its inputs are the values of the buffers that "
+            'the step reads, constants aside, by the names `in0`, `in1`, … in the order of `reads`, '
+            'its outputs those that it writes, `out0`, `out1`, … in the order of `writes`. The '
+            'reference is that of `cep.reference` over IEEE 754 arithmetic. The inputs of the n-th '
+            'sample, from 0, are drawn like this: for the input at position p, the 32-byte blocks '
+            'SHA-256(seed ‖ n ‖ p ‖ k), with each number in 8 little-endian bytes and k = 0, 1, 2, '
+            '…, are joined and read as little-endian 32-bit words w₀, w₁, …; the j-th element in '
+            'row-major order is wⱼ / 2³¹ − 1 in a floating-point dtype (rounded to nearest even), wⱼ '
+            'mod `integers_below` in an integer dtype (mod 2⁷ if that is less than `integers_below` '
+            'and the element has one byte, mod 2¹⁵ likewise for two bytes), and wⱼ mod 2 in `i1`.'
+        ),
+        reason=(
+            "what compiled code computes can't be read off it, but it can be compared, and a "
+            'comparison that anybody can repeat is hard to fake. A certificate is a sample, not a '
+            'proof: section 13 says so. The example is a plan that names an artifact and has no '
+            'certificate of it.'
         ),
     ),
     "CEP-I1": RuleText(
@@ -116,9 +215,10 @@ TEXTS: Final = {
             '`descriptor_digest` MUST be the digest of a descriptor that was given. Where a store '
             "was given, each constant's file and tensor MUST be found in it with the digests that "
             "the plan states, and the tensor's dtype and shape MUST be those of the constant's "
-            'value. Where no store was given and the plan has constants, a verifier MUST report a '
-            '*warning* of this id: the weights were not checked. `opsets` MUST NOT name an opset '
-            'twice.'
+            'value; and the bytes of each entry of `artifacts` MUST be found in it with their '
+            'digest. Where no store was given and the plan has constants or artifacts, a verifier '
+            'MUST report a *warning* of this id: they were not checked. `opsets` MUST NOT name an '
+            'opset twice.'
         ),
         reason=(
             'a digest that nobody compares is decoration.'
@@ -163,14 +263,15 @@ TEXTS: Final = {
         ),
         demand=(
             'Every feature that the plan uses, by the table of section 10, MUST be in `features`; '
-            'every entry of `features` MUST be one that the verifier understands; and `features` '
-            'MUST be sorted by code points and repeat nothing.'
+            'every entry of `features` MUST be one that the verifier understands; `features` MUST be '
+            'sorted by code points and repeat nothing; and every entry of `evidence` MUST be of a '
+            'kind that section 10.1 lists, with its checker and content.'
         ),
         reason=(
             'to ignore what a plan demands is not safe.'
         ),
         example=(
-            '[{"op": "add", "path": "/safety", "value": {"nan_guard": true}}]'
+            '[{"op": "replace", "path": "/queues/1/kind", "value": "NET"}]'
         ),
         example_of=(
             'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
@@ -208,11 +309,14 @@ TEXTS: Final = {
         ),
         demand=(
             'References MUST resolve. The slots of `devices`, the ids of `arenas` and of `queues`, '
-            'the names in `inputs` and those in `outputs` are unique, each kind among itself. '
-            '`arenas[].device`, `queues[].device` and `constraints.peak_bytes[].device` name slots; '
-            '`buffers[].arena` names an arena; `steps[].queue` and `waits[].queue` name queues; the '
-            'entries of `reads` and `writes` and `in_place_of` are indices of buffers; the entries '
-            'of `run.ops` are indices of ops.'
+            'the names in `inputs` and those in `outputs`, and the digests of `artifacts`, are '
+            'unique, each kind among itself. `arenas[].device`, `queues[].device`, '
+            '`safety.limits[].device` and `constraints.peak_bytes[].device` name slots; '
+            '`buffers[].arena` names an arena; `steps[].queue`, `waits[].queue` and '
+            '`alternates[].queue` name queues; the entries of `reads` and `writes` and `in_place_of` '
+            'are indices of buffers; the entries of `run.ops` are indices of ops; `run.artifact` and '
+            '`alternates[].artifact` are digests of `artifacts`; the entries of '
+            '`evidence[].subject_steps` are indices of steps.'
         ),
         reason=(
             'a reference that leads nowhere, or to two places, is a plan about nothing.'
@@ -433,12 +537,13 @@ TEXTS: Final = {
             'reserve of one sixteenth of it, rounded down to whole bytes. What it keeps is the '
             "`bytes` of the arenas in the domain's memories, and the weights of each device whose "
             'main memory is of the domain. The weights of a device are the largest sizes of the '
-            'constants that the regions of its queues read, each constant once. The main memory of a '
-            'device is the largest one of role `DEVICE` or `SHARED`, by `instances` times '
-            '`capacity_bytes_per_instance`, the first of equals. The room of a domain is the least '
-            "that a memory of it of role `DEVICE`, `SHARED` or `SCRATCH` in one of the plan's "
-            'descriptors has: `usable_bytes`, or where that is absent or 0, `instances` times '
-            '`capacity_bytes_per_instance`. A domain without such a memory has no room.\n'
+            'constants read by the regions of its queues, and by those for which it is an alternate '
+            '(CEP-C6), each constant once. The main memory of a device is the largest one of role '
+            '`DEVICE` or `SHARED`, by `instances` times `capacity_bytes_per_instance`, the first of '
+            'equals. The room of a domain is the least that a memory of it of role `DEVICE`, '
+            "`SHARED` or `SCRATCH` in one of the plan's descriptors has: `usable_bytes`, or where "
+            'that is absent or 0, `instances` times `capacity_bytes_per_instance`. A domain without '
+            'such a memory has no room.\n'
             '\n'
             'The arenas of a device and its weights together MUST NOT exceed an entry of '
             '`constraints.peak_bytes` for it.'
@@ -673,6 +778,93 @@ TEXTS: Final = {
             'ascending order of their code points.'
         ),
     ),
+    "CEP-R1": RuleText(
+        code=(
+            'CEP-R1'
+        ),
+        place=(
+            'spec/cep.md, 12.8 Safety'
+        ),
+        demand=(
+            'With `safety.watchdog_ppm`, that MUST exceed 1,000,000, and every step and every '
+            'alternate MUST have an `estimate.p99_ns` above 0. Where there is a '
+            '`constraints.deadline_ns` too, no step that trips may make the run late: for each step, '
+            'the longest chain of steps that contains it and in which each is the step right before '
+            'the next in its queue, or one whose epoch the next waits for, MUST NOT take longer than '
+            'the deadline, where every step takes its p99, but this one its watchdog time (section '
+            '9.3) and, with ALTERNATE, the largest p99 of its alternates on top.'
+        ),
+        reason=(
+            'a watchdog that bites before a step should be done bites the healthy; one that bites '
+            'too late is of no use. In the example no step says what it takes.'
+        ),
+        example=(
+            '[\n'
+            '  {"op": "add", "path": "/features", "value": ["safety"]},\n'
+            '  {"op": "add", "path": "/safety", "value": {"on_trip": "ABORT", "watchdog_ppm": '
+            '"2000000"}}\n'
+            ']'
+        ),
+        example_of=(
+            'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
+        ),
+    ),
+    "CEP-R2": RuleText(
+        code=(
+            'CEP-R2'
+        ),
+        place=(
+            'spec/cep.md, 12.8 Safety'
+        ),
+        demand=(
+            'A plan with `safety` MUST state `on_trip`. With ALTERNATE, each step that a guard '
+            'watches (section 9.3) MUST have an alternate. A step with alternates MUST NOT write a '
+            'buffer with `in_place_of`.'
+        ),
+        reason=(
+            'every trip leads to a state that was verified. An alternate that takes the place of a '
+            'step begins with what the step has read, and must find it.'
+        ),
+        example=(
+            '[\n'
+            '  {"op": "add", "path": "/features", "value": ["safety"]},\n'
+            '  {"op": "add", "path": "/safety", "value": {"nan_guard": true, "on_trip": "ALTERNATE"}}\n'
+            ']'
+        ),
+        example_of=(
+            'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
+        ),
+    ),
+    "CEP-R3": RuleText(
+        code=(
+            'CEP-R3'
+        ),
+        place=(
+            'spec/cep.md, 12.8 Safety'
+        ),
+        demand=(
+            'Each `quantity` in `safety.limits` MUST be one of section 9.3 and MUST be limited once '
+            'for every device of the plan. A limit MUST be one that can be crossed: that of '
+            "`memory_bytes` MUST NOT exceed the room of the device's main memory (CEP-M8, by its own "
+            'descriptor), that of `power_mw` not `power.cap_max_mw` and that of `temperature_mdegc` '
+            'not `power.throttle_mdegc`, where the descriptor states them. A limit of `memory_bytes` '
+            "MUST NOT be less than the device's arenas and weights take (CEP-M8)."
+        ),
+        reason=(
+            'a device that nobody watches is where it happens; a limit above what a device can reach '
+            'watches nothing, and one below what the plan needs trips every run.'
+        ),
+        example=(
+            '[\n'
+            '  {"op": "add", "path": "/features", "value": ["safety"]},\n'
+            '  {"op": "add", "path": "/safety", "value": {"on_trip": "ABORT",\n'
+            '    "limits": [{"device": "left", "quantity": "power_mw", "max": "90000"}]}}\n'
+            ']'
+        ),
+        example_of=(
+            'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
+        ),
+    ),
     "CEP-S1": RuleText(
         code=(
             'CEP-S1'
@@ -843,8 +1035,8 @@ TEXTS: Final = {
             'spec/cep.md, 12.2 Types'
         ),
         demand=(
-            'The lower bound of every dim of every value MUST be at least 0, and the largest size of '
-            'every value MUST be at most 2⁶³ − 1 bytes.'
+            'Every dim of every value MUST be proven at least 0, and the largest size of every value '
+            'MUST be at most 2⁶³ − 1 bytes.'
         ),
         reason=(
             'what overflows comes out small, and then fits.'
@@ -1102,6 +1294,20 @@ TEXTS: Final = {
             'bf16.\n'
             '\n'
             'What to do: Compile without that device, or with a wider class.'
+        ),
+    ),
+    "RUN-N2": RuleText(
+        code=(
+            'RUN-N2'
+        ),
+        place=(
+            'docs/errors.md, Adapters'
+        ),
+        demand=(
+            'Compiled code differs from the reference semantics of its region by more than the plan '
+            'allows.\n'
+            '\n'
+            'What to do: Compile with a wider class, or make no artifact for that device.'
         ),
     ),
     "RUN-X1": RuleText(

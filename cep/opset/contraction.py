@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from cep.expr import ONE, Dim, at_most, same
+from cep.expr import ONE, Dim
 from cep.opset.definition import (
     ANY,
     BOOLEAN,
@@ -20,13 +20,14 @@ from cep.opset.definition import (
     axes,
 )
 from cep.opset.pointwise import broadcast
+from cep.prove import at_most, same
 
 CONTRACTION = Family()
 
 
 def _equal(left: Dim, right: Dim, what: str, call: Call) -> None:
-    if not same(left, right, call.ranges):
-        raise TypeRuleError(f"{what} are {left} and {right}: not proven equal")
+    if not (equal := same(left, right, call.ranges)):
+        raise TypeRuleError(f"{what} are {left} and {right}; {left} = {right} {equal}")
 
 
 def _rank(operand: TensorType, name: str, rank: int) -> None:
@@ -50,8 +51,9 @@ def _extreme(call: Call) -> tuple[TensorType, ...]:
     operand = call.operands[0]
     gone = axes(call.integers("dim"), operand.rank) or set(range(operand.rank))
     for at in sorted(gone & set(range(operand.rank))):
-        if not at_most(ONE, operand.shape[at], call.ranges):
-            raise TypeRuleError(f"axis {at} of size {operand.shape[at]} is not proven to have any")
+        size = operand.shape[at]
+        if not (some := at_most(ONE, size, call.ranges)):
+            raise TypeRuleError(f"axis {at} may have no elements: {ONE} <= {size} {some}")
     return _reduce(call)
 
 
@@ -131,23 +133,6 @@ def _attention(call: Call) -> tuple[TensorType, ...]:
         if broadcast([mask[0].shape, scores], call.ranges) != scores:
             raise TypeRuleError(f"attn_mask, {mask[0]}, does not broadcast to the scores")
     return (TensorType(query.dtype, (*query.shape[:-1], value.shape[-1])),)
-
-
-def _layer_norm(call: Call) -> tuple[TensorType, ...]:
-    """The type of input, then mean and rstd with size 1 in the normalised axes."""
-    operand, *affine = call.operands
-    inner = call.dims("normalized_shape")
-    if not 1 <= len(inner) <= operand.rank:
-        raise TypeRuleError(f"normalized_shape has {len(inner)} axes, input has {operand.rank}")
-    outer = operand.shape[: operand.rank - len(inner)]
-    for have, want in zip(operand.shape[len(outer) :], inner, strict=True):
-        _equal(have, want, "the sizes of input and normalized_shape", call)
-    for tensor in affine:
-        _rank(tensor, "weight and bias", len(inner))
-        for have, want in zip(tensor.shape, inner, strict=True):
-            _equal(have, want, "the sizes of weight or bias and normalized_shape", call)
-    moments = TensorType(operand.dtype, outer + (ONE,) * len(inner))
-    return (operand, moments, moments)
 
 
 _DIMS = (Parameter("dim", "ints"), Parameter("keepdim", "bool"))
@@ -234,20 +219,6 @@ CONTRACTION.add(
         (Parameter("is_causal", "bool"), Parameter("scale", "float", optional=True)),
         ("out",),
         _attention,
-        error="composite",
-    )
-)
-CONTRACTION.add(
-    Operation(
-        "native_layer_norm",
-        (
-            Operand("input", FLOATS, "T"),
-            Operand("weight", FLOATS, "T", optional=True),
-            Operand("bias", FLOATS, "T", optional=True),
-        ),
-        (Parameter("normalized_shape", "dims"), Parameter("eps", "float")),
-        ("out", "mean", "rstd"),
-        _layer_norm,
         error="composite",
     )
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cep.expr import ONE, Dim, Ranges, same
+from cep.expr import ONE, Dim, Ranges
 from cep.opset.definition import (
     ANY,
     BOOLEAN,
@@ -18,6 +18,7 @@ from cep.opset.definition import (
     TypeRuleError,
     holds,
 )
+from cep.prove import same
 
 POINTWISE = Family()
 
@@ -37,10 +38,10 @@ def broadcast(shapes: list[tuple[Dim, ...]], ranges: Ranges) -> tuple[Dim, ...]:
                 continue
             if size == ONE:
                 size = shape[position]
-            elif not same(size, shape[position], ranges):
+            elif not (equal := same(size, shape[position], ranges)):
                 raise TypeRuleError(
-                    f"sizes {size} and {shape[position]} do not broadcast: neither is 1, and they "
-                    "are not proven equal for all sizes of the symbols"
+                    f"sizes {size} and {shape[position]} do not broadcast: neither is 1, and that "
+                    f"they are equal for all sizes of the symbols {equal}"
                 )
         result.append(size)
     return tuple(result)
@@ -65,6 +66,11 @@ def _broadcast(call: Call) -> tuple[TensorType, ...]:
     return (TensorType(call.operands[0].dtype, shape),)
 
 
+def _pair(call: Call) -> tuple[TensorType, ...]:
+    """The operands' dtype; their shapes broadcast."""
+    return _broadcast(call)
+
+
 def _compare(call: Call) -> tuple[TensorType, ...]:
     """Dtype i1; the operands' shapes broadcast."""
     return (TensorType("i1", broadcast([o.shape for o in call.operands], call.ranges)),)
@@ -75,6 +81,24 @@ def _with_number(call: Call) -> tuple[TensorType, ...]:
     _no_promotion(call, "other")
     _no_promotion(call, "alpha")
     return (call.operands[0],)
+
+
+def _like_exponent(call: Call) -> tuple[TensorType, ...]:
+    """The type of exponent."""
+    return (call.operands[0],)
+
+
+def _modulo(call: Call) -> tuple[TensorType, ...]:
+    """The type of self; its dtype holds other, which is not 0 where self has integers."""
+    _no_promotion(call, "other")
+    if call.operands[0].dtype not in FLOATS and call.attributes["other"] == 0:
+        raise TypeRuleError("other is 0: integers have no remainder then")
+    return (call.operands[0],)
+
+
+def _tested(call: Call) -> tuple[TensorType, ...]:
+    """Dtype i1; the shape of self."""
+    return (TensorType("i1", call.operands[0].shape),)
 
 
 def _clamp(call: Call) -> tuple[TensorType, ...]:
@@ -118,9 +142,16 @@ _SELF_NUMBER = (Operand("self", NUMBERS),)
 
 for _name in ("reciprocal", "sqrt"):
     POINTWISE.add(Operation(_name, _SELF_FLOAT, (), ("out",), _like_self, error="rounded"))
-for _name in ("cos", "erf", "exp", "log", "rsqrt", "sigmoid", "silu", "sin", "tanh"):
+for _name in (
+    "atan", "cos", "erf", "exp", "expm1", "log", "log10", "log1p", "log2", "rsqrt", "sigmoid",
+    "silu", "sin", "tan", "tanh",
+):  # fmt: skip
     POINTWISE.add(Operation(_name, _SELF_FLOAT, (), ("out",), _like_self, error="elementary"))
-for _name in ("abs", "neg", "relu"):
+for _name in ("ceil", "floor", "round", "trunc"):
+    POINTWISE.add(Operation(_name, _SELF_FLOAT, (), ("out",), _like_self, error="exact"))
+for _name in ("isinf", "isnan"):
+    POINTWISE.add(Operation(_name, _SELF_FLOAT, (), ("out",), _tested, error="exact"))
+for _name in ("abs", "neg", "relu", "sign"):
     POINTWISE.add(Operation(_name, _SELF_NUMBER, (), ("out",), _like_self, error="exact"))
 POINTWISE.add(
     Operation(
@@ -128,7 +159,37 @@ POINTWISE.add(
     )
 )
 POINTWISE.add(
+    Operation(
+        "leaky_relu",
+        _SELF_FLOAT,
+        (Parameter("negative_slope", "number"),),
+        ("out",),
+        _like_self,
+        error="rounded",
+    )
+)
+POINTWISE.add(
+    Operation(
+        "elu",
+        _SELF_FLOAT,
+        tuple(Parameter(name, "number") for name in ("alpha", "scale", "input_scale")),
+        ("out",),
+        _like_self,
+        error="elementary",
+    )
+)
+POINTWISE.add(
     Operation("logical_not", (Operand("self", BOOLEAN),), (), ("out",), _like_self, error="exact")
+)
+POINTWISE.add(
+    Operation(
+        "bitwise_not",
+        (Operand("self", INTEGERS | BOOLEAN),),
+        (),
+        ("out",),
+        _like_self,
+        error="exact",
+    )
 )
 POINTWISE.add(Operation("clone", (Operand("self"),), (), ("out",), _like_self, error="exact"))
 POINTWISE.add(
@@ -181,11 +242,35 @@ POINTWISE.add(
         error="elementary",
     )
 )
+POINTWISE.add(
+    Operation(
+        "pow.Tensor_Tensor",
+        (Operand("self", FLOATS, "T"), Operand("exponent", FLOATS, "T")),
+        (),
+        ("out",),
+        _pair,
+        error="elementary",
+    )
+)
+POINTWISE.add(
+    Operation(
+        "pow.Scalar",
+        (Operand("exponent", FLOATS),),
+        (Parameter("self", "number"),),
+        ("out",),
+        _like_exponent,
+        error="elementary",
+    )
+)
+POINTWISE.add(Operation("remainder.Tensor", _PAIR, (), ("out",), _pair, error="rounded"))
+POINTWISE.add(
+    Operation("remainder.Scalar", _SELF_NUMBER, _OTHER, ("out",), _modulo, error="rounded")
+)
 for _name in ("maximum", "minimum"):
     POINTWISE.add(Operation(_name, _PAIR, (), ("out",), _broadcast, error="exact"))
-for _name in ("bitwise_and", "bitwise_or"):
+for _name in ("bitwise_and", "bitwise_or", "bitwise_xor"):
     POINTWISE.add(Operation(f"{_name}.Tensor", _PAIR_BITS, (), ("out",), _broadcast, error="exact"))
-for _name in ("logical_and", "logical_or"):
+for _name in ("logical_and", "logical_or", "logical_xor"):
     POINTWISE.add(
         Operation(
             _name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from cep.expr import ONE, Dim, at_most, product, same
+from cep.expr import ONE, Dim, product
 from cep.opset.definition import (
     ANY,
     FLOATS,
@@ -22,6 +22,7 @@ from cep.opset.definition import (
     holds,
 )
 from cep.opset.pointwise import broadcast
+from cep.prove import at_most, same
 
 SHAPING = Family()
 
@@ -29,11 +30,9 @@ SHAPING = Family()
 def _view(call: Call) -> tuple[TensorType, ...]:
     """The dtype of self; the shape is size, which has as many elements as self."""
     operand, size = call.operands[0], call.dims("size")
-    if not same(product(operand.shape), product(size), call.ranges):
-        raise TypeRuleError(
-            f"self has {product(operand.shape)} elements, size has {product(size)}: "
-            "not proven equal"
-        )
+    have, want = product(operand.shape), product(size)
+    if not (equal := same(have, want, call.ranges)):
+        raise TypeRuleError(f"self has {have} elements, size has {want}; {have} = {want} {equal}")
     return (TensorType(operand.dtype, size),)
 
 
@@ -70,8 +69,10 @@ def _expand(call: Call) -> tuple[TensorType, ...]:
     if len(size) < operand.rank:
         raise TypeRuleError(f"size has {len(size)} axes, self has {operand.rank}")
     for have, want in zip(reversed(operand.shape), reversed(size), strict=False):
-        if have != ONE and not same(have, want, call.ranges):
-            raise TypeRuleError(f"an axis of size {have} does not expand to {want}")
+        if have != ONE and not (equal := same(have, want, call.ranges)):
+            raise TypeRuleError(
+                f"an axis of size {have} does not expand to {want}; {have} = {want} {equal}"
+            )
     return (TensorType(operand.dtype, size),)
 
 
@@ -82,8 +83,8 @@ def _slice(call: Call) -> tuple[TensorType, ...]:
     start, end = call.dim("start"), call.dim("end")
     bounds = (Dim.constant(0), start, end, operand.shape[at])
     for low, high in pairwise(bounds):
-        if not at_most(low, high, call.ranges):
-            raise TypeRuleError(f"{low} <= {high} is not proven for all sizes of the symbols")
+        if not (fits := at_most(low, high, call.ranges)):
+            raise TypeRuleError(f"for all sizes of the symbols, {low} <= {high} {fits}")
     shape = (*operand.shape[:at], end - start, *operand.shape[at + 1 :])
     return (TensorType(operand.dtype, shape),)
 
@@ -92,10 +93,9 @@ def _select(call: Call) -> tuple[TensorType, ...]:
     """Element index of axis dim; the axis is gone."""
     operand = call.operands[0]
     at, index = call.axis("dim", operand.rank), call.integer("index")
-    if not at_most(
-        Dim.constant(index + 1 if index >= 0 else -index), operand.shape[at], call.ranges
-    ):
-        raise TypeRuleError(f"index {index} is not proven inside an axis of {operand.shape[at]}")
+    needed, size = Dim.constant(index + 1 if index >= 0 else -index), operand.shape[at]
+    if not (inside := at_most(needed, size, call.ranges)):
+        raise TypeRuleError(f"index {index} of an axis of {size}: {needed} <= {size} {inside}")
     return (TensorType(operand.dtype, operand.shape[:at] + operand.shape[at + 1 :]),)
 
 
@@ -108,8 +108,10 @@ def _cat(call: Call) -> tuple[TensorType, ...]:
         if operand.rank != first.rank:
             raise TypeRuleError(f"tensors have ranks {first.rank} and {operand.rank}")
         for i, (have, want) in enumerate(zip(operand.shape, first.shape, strict=True)):
-            if i != at and not same(have, want, call.ranges):
-                raise TypeRuleError(f"axis {i} has sizes {want} and {have}")
+            if i != at and not (equal := same(have, want, call.ranges)):
+                raise TypeRuleError(
+                    f"axis {i} has sizes {want} and {have}; {want} = {have} {equal}"
+                )
         total = total + operand.shape[at]
     return (TensorType(first.dtype, (*first.shape[:at], total, *first.shape[at + 1 :])),)
 
@@ -130,8 +132,8 @@ def _arange(call: Call) -> tuple[TensorType, ...]:
     start, end, dtype = call.dim("start"), call.dim("end"), call.token("dtype")
     if dtype not in INTEGERS:
         raise TypeRuleError(f"dtype {dtype} is not an integer dtype")
-    if not at_most(start, end, call.ranges):
-        raise TypeRuleError(f"{start} <= {end} is not proven for all sizes of the symbols")
+    if not (fits := at_most(start, end, call.ranges)):
+        raise TypeRuleError(f"for all sizes of the symbols, {start} <= {end} {fits}")
     return (TensorType(dtype, (end - start,)),)
 
 
@@ -150,8 +152,8 @@ def _gather(call: Call) -> tuple[TensorType, ...]:
     if index.rank != operand.rank:
         raise TypeRuleError(f"index has rank {index.rank}, self has {operand.rank}")
     for i, (have, want) in enumerate(zip(index.shape, operand.shape, strict=True)):
-        if i != at and not at_most(have, want, call.ranges):
-            raise TypeRuleError(f"axis {i} of index, {have}, is not proven within self's, {want}")
+        if i != at and not (fits := at_most(have, want, call.ranges)):
+            raise TypeRuleError(f"axis {i} of index is within self's: {have} <= {want} {fits}")
     return (TensorType(operand.dtype, index.shape),)
 
 
@@ -162,6 +164,33 @@ def _index(call: Call) -> tuple[TensorType, ...]:
         raise TypeRuleError(f"{len(indices)} indices for a tensor of rank {operand.rank}")
     front = broadcast([i.shape for i in indices], call.ranges)
     return (TensorType(operand.dtype, front + operand.shape[len(indices) :]),)
+
+
+def _flip(call: Call) -> tuple[TensorType, ...]:
+    """The type of self; the axes dims run backwards."""
+    operand = call.operands[0]
+    axes(call.integers("dims"), operand.rank)
+    return (operand,)
+
+
+def _pad(call: Call) -> tuple[TensorType, ...]:
+    """As self, with pad[0] elements before and pad[1] after the last axis, and so on backwards.
+
+    A negative number takes elements away; no size is negative. The dtype of self holds value.
+    """
+    operand, pad = call.operands[0], call.integers("pad")
+    if len(pad) % 2 or len(pad) > 2 * operand.rank:
+        raise TypeRuleError(f"pad has {len(pad)} numbers for {operand.rank} axes: two an axis")
+    fill = call.attributes["value"]
+    if isinstance(fill, int | float) and not holds(operand.dtype, fill):
+        raise TypeRuleError(f"value is {fill}, which {operand.dtype} does not hold")
+    shape = list(operand.shape)
+    for i, (before, after) in enumerate(zip(pad[::2], pad[1::2], strict=True), 1):
+        taken = Dim.constant(-min(before, 0) - min(after, 0))
+        if not at_most(taken, shape[-i], call.ranges):
+            raise TypeRuleError(f"{taken} elements are taken of an axis of {shape[-i]}")
+        shape[-i] = shape[-i] + Dim.constant(before + after)
+    return (TensorType(operand.dtype, tuple(shape)),)
 
 
 _SELF = (Operand("self"),)
@@ -244,6 +273,17 @@ SHAPING.add(
         (),
         ("out",),
         _index,
+        error="exact",
+    )
+)
+SHAPING.add(Operation("flip", _SELF, (Parameter("dims", "ints"),), ("out",), _flip, error="exact"))
+SHAPING.add(
+    Operation(
+        "constant_pad_nd",
+        _SELF,
+        (Parameter("pad", "ints"), Parameter("value", "number")),
+        ("out",),
+        _pad,
         error="exact",
     )
 )

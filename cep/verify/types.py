@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
-from cep.expr import Dim
+from acp.diagnostics import Severity
+from cep.expr import ZERO, Dim
 from cep.graph import attribute_form
 from cep.opset import OPERATIONS
 from cep.opset.definition import DTYPE_BYTES, Call
+from cep.prove import Grid, at_most
 from cep.verify.rules import Finding, rule
 from cep.verify.subject import INT64_MAX, MAX_SYMBOL
 
@@ -116,16 +118,17 @@ def no_overflow(s: Subject) -> Iterator[Finding]:
     for i, value in enumerate(s.plan.values):
         count = DTYPE_BYTES[value.dtype]
         for j, dim in enumerate(s.view.types[value.id].shape):
-            low, high = dim.bounds(s.view.ranges)
-            if low < 0:
-                message = f"size {dim} can be negative: it is not proven at least 0"
-                yield Finding(("values", i, "shape", j), message)
-            count *= max(high, 0)
+            if not (sound := at_most(ZERO, dim, s.view.ranges)):
+                yield Finding(("values", i, "shape", j), f"{dim} >= 0 {sound}")
+            count *= max(dim.bounds(s.view.ranges)[1], 0)
         if count > INT64_MAX:
             # The number itself can have thousands of digits, which Python refuses to write.
             power = count.bit_length() - 1
             message = f"{value.id!r} can have 2^{power} bytes or more, which do not fit 63 bits"
             yield Finding(("values", i, "shape"), message)
+    for question in Grid.over(s.view.ranges).consulted:
+        message = f"only Z3 has proven that {question}; a verifier without it refuses this plan"
+        yield Finding(("values",), message, Severity.WARNING)
 
 
 @rule("CEP-T5", stage=1)
@@ -138,8 +141,7 @@ def satisfiable_symbols(s: Subject) -> Iterator[Finding]:
             message = f"no input has an axis of size {symbol.name}, so that nothing says it"
             yield Finding(("symbols", i), message)
         divisor = symbol.divisor or 1
-        first = -(-symbol.min // divisor) * divisor
-        if first > symbol.max:
+        if not s.view.ranges[symbol.name].count:
             message = f"no multiple of {divisor} lies between {symbol.min} and {symbol.max}"
             yield Finding(("symbols", i), message)
         elif symbol.max > MAX_SYMBOL:
@@ -175,9 +177,9 @@ def deterministic(s: Subject) -> Iterator[Finding]:
     """Under `deterministic`, no op may give other bits for the same inputs."""
     if not s.plan.constraints.deterministic:
         return
-    for i, step in enumerate(s.plan.steps):
-        slot = s.device_of(i)
-        for j, index in enumerate(step.run.ops if step.run else ()):
+    for i in range(len(s.plan.steps)):
+        slot, (body, ops) = s.device_of(i), s.work(i)
+        for j, index in enumerate(ops):
             target = s.view.nodes[index].target
             if OPERATIONS[target].nondeterministic:
                 message = f"{target} is not deterministic on any device"
@@ -185,7 +187,7 @@ def deterministic(s: Subject) -> Iterator[Finding]:
                 message = f"{slot!r} does not claim that {target} is deterministic"
             else:
                 continue
-            yield Finding(("steps", i, "run", "ops", j), message)
+            yield Finding(("steps", i, body, "ops", j), message)
 
 
 def determinism(s: Subject, slot: str, target: str) -> set[str | None]:

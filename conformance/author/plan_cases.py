@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from acp.canonical import canonicalize
 from acp.dsse import CAPABILITY_DESCRIPTOR, PLAN
-from conformance.author import keys, plan_artifacts, plans
+from conformance.author import keys, plan_artifacts, plan_symbols, plans
 from conformance.author.book import NOW, Book, Edit, Json, Question, Vector, edited, identity, text
 from conformance.author.documents import DIGEST, STATUS, entry
 from conformance.author.plans import POLICY, Deck
@@ -116,6 +116,7 @@ def write() -> Book:
     _timing(chapters, shared)
     _capability(chapters, shared)
     plan_artifacts.write(chapters)
+    plan_symbols.write(chapters)
     return chapters.book
 
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from cep.expr import Dim, at_most
+from cep.expr import Dim
+from cep.prove import at_most
 from cep.opset import PREFIX
 from reference_runtime.adapter import StepError, Thunk, UnsupportedError, View
 
@@ -96,7 +97,8 @@ def _stays_inside(maker: Node, use: Use, region: Region) -> bool:
         return False
     least = -use.size if use.negative else Dim.constant(0)
     ranges = region.ranges
-    return at_most(least, low, ranges) and at_most(high + Dim.constant(1), use.size, ranges)
+    above = at_most(high + Dim.constant(1), use.size, ranges)
+    return bool(at_most(least, low, ranges) and above)
 
 
 def check_constants(region: Region, constants: Mapping[str, View]) -> None:

@@ -19,6 +19,7 @@ from cep.graph import graph_digest
 from cep.opset import opset_digest, table
 from cep.opset.definition import DTYPE_BYTES
 from cep.opset.pointwise import POINTWISE
+from cep.prove import at_most, divides, same
 from cep.store import MAX_AXES, MAX_HEADER_BYTES, Store
 from cep.v1.graph import Graph
 from cep.v1.plan import Plan
@@ -128,6 +129,16 @@ def test_other_encodings_and_unchecked_weights(tmp_path):
     assert codes(report) == {"CEP-I2"}
 
 
+@pytest.mark.parametrize("line", blocks(TEXT)["proofs"].splitlines())
+def test_proofs(line):
+    spelled, given, expected = json.loads(line)
+    dim, ranges = expr.parse(spelled), {name: expr.Range(*span) for name, span in given.items()}
+    zero = expr.Dim.constant(0)
+    answers = [same(dim, zero, ranges), at_most(zero, dim, ranges), divides(4, dim, ranges)]
+    assert [bool(answer) for answer in answers] == expected
+    assert all(answer or answer.witness is not None for answer in answers)
+
+
 @pytest.mark.parametrize("line", blocks(TEXT)["dims"].splitlines())
 def test_dims(line):
     text, canonical = json.loads(line)
@@ -174,8 +185,8 @@ def test_the_graph_digest_forgets_what_the_text_says_it_forgets():
             },
         ],
     )
-    for same in (renamed, dead):
-        assert graph_digest(Graph.from_json(same)) == before
+    for unchanged in (renamed, dead):
+        assert graph_digest(Graph.from_json(unchanged)) == before
     for path, value in (("/inputs/0/name", "X"), ("/symbols/0/divisor", "1")):
         other = patched(graph, [{"op": "add", "path": path, "value": value}])
         assert graph_digest(Graph.from_json(other)) != before
@@ -244,6 +255,7 @@ def test_features_of_the_table_are_refused(tmp_path):
         "artifacts": ("/steps/0/run/artifact", PLAN_OF_ANNEX["source"]["graph_digest"]),
         "streams": ("/stream", {"microbatches": 2, "ring_depth": 1}),
         "safety": ("/safety", {"nan_guard": True}),
+        "shadow": ("/safety", {"shadow_ppm": 10}),
         "evidence": ("/evidence", [{"kind": "proof", "checker": "x", "inline": "QUJD"}]),
         "deadline": ("/constraints/deadline_ns", "1"),
         "energy": ("/constraints/energy_fj", "1"),

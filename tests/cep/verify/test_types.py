@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from tests.cep.plans import all_of, at, buffer, descriptor, fork, op, value
+from tests.cep.plans import all_of, at, buffer, descriptor, fork, mutated, op, value
 from tests.cep.verify.cases import refused_by, test_cases
 
 HUGE = "*".join(f"{letter}^16" for letter in "abcdefghijklmnopqrstuvwxyz")
@@ -169,3 +171,43 @@ def test_a_value_without_elements_needs_no_room():
     for place in range(4):
         case.plan["buffers"][place] = buffer("xany"[place], "left", 64, 0)
     assert case.verify().ok
+
+
+def with_size(dim, **spans):
+    """A change that has the caller give a tensor of a size, which nothing needs."""
+
+    def change(case):
+        for name, (least, most) in spans.items():
+            case.plan["symbols"].append({"name": name, "min": str(least), "max": str(most)})
+        for given in (*spans, dim):
+            name = f"v{len(case.plan['inputs'])}"
+            case.plan["values"].append(value(name, "IN", given))
+            case.plan["inputs"].append({"name": name, "value": name})
+
+    return change
+
+
+SQUARE = "-2*p*q + p^2 + q^2"
+WIDE = {"p": (1, 2**20), "q": (1, 2**20)}
+
+
+def test_a_proof_of_z3_is_told():
+    pytest.importorskip("z3")
+    report = mutated("fork", with_size(SQUARE, **WIDE)).verify()
+    assert report.ok
+    (told,) = [d.message for d in report.diagnostics if d.code == "CEP-T4"]
+    assert told.startswith(f"only Z3 has proven that {SQUARE} >= 0")
+
+
+def test_without_z3_the_message_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "z3", None)
+    report = mutated("fork", with_size(SQUARE, **WIDE)).verify()
+    (told,) = report.diagnostics
+    assert told.code == "CEP-T4"
+    assert told.message.startswith(f"{SQUARE} >= 0 cannot be proven")
+    assert "install acp-cep[smt]" in told.message
+
+
+def test_sizes_that_break_a_plan_are_named():
+    report = mutated("fork", with_size("-b + 7")).verify()
+    assert [d.message for d in report.diagnostics] == ["-b + 7 >= 0 refuted by b = 8"]
