@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import click
 
 _MODULES: Final = {
+    "artifact": "reference_runtime.artifact_command",
     "probe": "reference_runtime.probe.command",
     "run": "reference_runtime.run_command",
 }

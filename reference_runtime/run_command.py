@@ -118,7 +118,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     from reference_runtime.runtime import Runtime
 
     beside = plan.parent
-    policy = load_policy(policy_file or _default_policy(beside))
+    policy = load_policy(policy_file or default_policy(beside))
     if key_file is None:
         raise click.UsageError("no key to sign the receipt with: give --key, or set CEP_KEY")
     key = load_private_key(key_file, passphrase_file)
@@ -130,7 +130,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         _require_writable(path)
     given = [read_npz(path) for path in input_files]
     envelope = files.read(plan)
-    descriptors = [files.read(path) for path in expand(descriptor_paths or _default(beside))]
+    descriptors = [
+        files.read(path) for path in expand(descriptor_paths or default_descriptors(beside))
+    ]
     with Runtime(policy=policy) as runtime:
         with about(plan):
             bound = runtime.load(
@@ -179,7 +181,12 @@ def _run(bound: BoundPlan, given: Mapping[str, Any], file: Path) -> dict[str, An
         raise FileRefusedError(str(file), *refusal.diagnostics) from refusal
 
 
-def _default_policy(beside: Path) -> Path:
+def default_policy(beside: Path) -> Path:
+    """Return the policy beside a plan.
+
+    Raises:
+        UsageError: There is none.
+    """
     path = beside / "policy.json"
     if not path.exists():
         raise click.UsageError(
@@ -188,7 +195,8 @@ def _default_policy(beside: Path) -> Path:
     return path
 
 
-def _default(beside: Path) -> tuple[Path, ...]:
+def default_descriptors(beside: Path) -> tuple[Path, ...]:
+    """Return the folder of descriptors beside a plan, or the files beside it."""
     folder = beside / "descriptors"
     return (folder,) if folder.is_dir() else tuple(sorted(beside.glob("*.json"))) or (folder,)
 

@@ -20,7 +20,10 @@ from acp.cli.output import DISTRIBUTION, LazyGroup
         "receipt": ("cep.cli.receipt:receipt", "Check receipts."),
     },
     entry_points="cep.commands",
-    expected={"run": "Verify a plan, run it, and sign a receipt."},
+    expected={
+        "artifact": "Compile the regions of a plan ahead of time.",
+        "run": "Verify a plan, run it, and sign a receipt.",
+    },
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="See 'cep COMMAND --help' for an example of each.",
 )

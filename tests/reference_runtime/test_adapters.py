@@ -23,9 +23,11 @@ from reference_runtime.adapters.torch_module import graph_of, tensor, writable
 from reference_runtime.probe.system import processor
 from reference_runtime.registry import load
 from tests.reference_runtime.regions import (
+    RELATIVE,
     RegionBuilder,
     constants_of,
     dims,
+    draw,
     place,
     prepare,
     run,
@@ -372,11 +374,56 @@ def test_constants_beyond_a_protobuf_are_refused(adapters, layer, monkeypatch):
         prepare(adapters["onnxruntime-cpu"], layer)
 
 
-def test_artifacts_are_refused(adapter, layer):
+@pytest.mark.parametrize("name", ["onnxruntime-cpu", "openvino-cpu"])
+def test_a_region_can_be_compiled_ahead_of_time(adapters, layer, name):
+    adapter, device = adapters[name], adapters[name].describe()[0]
+    constants = constants_of(layer)
+    made = adapter.precompile(layer, device=device.unit_id, constants=constants, numeric=RELATIVE)
+    versions = {s.component: s.version_range for s in device.software}
+    assert versions[made.abi] == made.driver_range
+    sizes = {"s0": 3, "s1": 5}
+    inputs = {n: draw(layer.types[n], sizes, 5) for n in layer.inputs}
+    loaded = adapter.prepare(
+        layer, device=device.unit_id, artifact=made.data, constants=constants, numeric=RELATIVE
+    )
+    for one, other in zip(
+        run(loaded, layer, sizes, inputs),
+        run(prepare(adapter, layer, constants), layer, sizes, inputs),
+        strict=True,
+    ):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["onnxruntime-cpu", "openvino-cpu"])
+def test_artifacts_that_are_none_are_refused(adapters, layer, name):
+    for data in (b"", b"\0", b"nothing that could be loaded" * 100):
+        with pytest.raises(UnsupportedError, match=r"RUN-A3.*does not load the artifact"):
+            adapters[name].prepare(
+                layer, device="", artifact=data, constants=constants_of(layer), numeric=RELATIVE
+            )
+
+
+def test_artifacts_of_another_region_are_refused(adapters, layer):
+    other = axis_that_is_a_symbol()
+    for name in ("onnxruntime-cpu", "openvino-cpu"):
+        made = adapters[name].precompile(other, device="", constants={}, numeric=RELATIVE)
+        with pytest.raises(UnsupportedError, match=r"RUN-A3.*other inputs or outputs"):
+            adapters[name].prepare(
+                layer, device="", artifact=made.data, constants=constants_of(layer),
+                numeric=RELATIVE,
+            )  # fmt: skip
+
+
+def test_a_stack_without_artifacts_refuses_them(adapters, layer):
     with pytest.raises(UnsupportedError, match=r"RUN-A3.*artifacts"):
-        adapter.prepare(
+        adapters["torch-cpu"].prepare(
             layer, device="", artifact=b"\0", constants=constants_of(layer), numeric=BITWISE
         )
+
+
+def axis_that_is_a_symbol():
+    b = RegionBuilder()
+    return b.region(b.op("relu", b.input("x", "f32[s0]")))
 
 
 def axis_that_is_a_sum():

@@ -182,20 +182,21 @@ def test_a_refusal_of_an_adapter_names_step_and_device(tmp_path):
     )
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"call": {"subplan": "sha256:" + "0" * 64}},
-        {"run": {"ops": [1], "artifact": "sha256:" + "0" * 64}},
-    ],
-)
-def test_bodies_that_this_runtime_does_not_carry_out(world, body):
+def test_bodies_that_this_runtime_does_not_carry_out(world):
     step = world.members["steps"][2]
     del step["run"]
-    step |= body
+    step["call"] = {"subplan": "sha256:" + "0" * 64}
     with pytest.raises(UnsupportedError) as caught:
         Binder(admitted(world), world.store)
     assert caught.value.diagnostics[0].path.startswith("/steps/2")
+
+
+def test_compiled_code_that_is_missing_is_an_error(world):
+    world.members["steps"][2]["run"]["artifact"] = "sha256:" + "0" * 64
+    with pytest.raises(StoreError, match=r"CEP-I2.*artifact .* is missing"):
+        Binder(admitted(world), world.store)
+    with pytest.raises(UnsupportedError, match=r"RUN-A3"):
+        Binder(admitted(world), None)
 
 
 def test_a_constant_with_a_buffer_is_put_there_and_read_from_there(world):

@@ -1,0 +1,64 @@
+"""Regions compiled ahead of time: made, signed, verified, run, checked again, and broken."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cep.arrays import read_npz
+from cep.v1.plan import Plan
+from tests.end_to_end.workbench import SPREAD
+
+pytestmark = pytest.mark.xdist_group("end_to_end")
+
+
+def outputs_of(bench, plan):
+    """What a plan makes of the first inputs."""
+    given = min((bench / "inputs").glob("*.npz"))
+    out = bench.cep(
+        "run", plan, "--inputs", given, "--outputs", "out.npz", "--receipt", "receipt.json",
+        "--key", "operator.pem",
+    )  # fmt: skip
+    assert out.status == 0, out.stderr
+    return read_npz(bench / "out.npz")
+
+
+def test_a_plan_brings_its_compiled_code_along(own):
+    before = outputs_of(own, SPREAD)
+
+    made = own.cep("artifact", "make", SPREAD, "-o", "compiled.json")
+    assert made.status == 0, made.stderr
+    compiled = Plan.from_text((own / "compiled.json").read_bytes())
+    assert {a.abi for a in compiled.artifacts} == {"onnxruntime", "openvino"}
+    assert len(made.said["artifacts"]) == len(compiled.evidence) == len(compiled.artifacts)
+    assert own.cep("sign", "compiled.json", "--key", "planner.pem", "-o", "compiled.dsse.json")
+    assert own.cep("verify", "compiled.dsse.json", "--store", "store").status == 0
+
+    after = outputs_of(own, "compiled.dsse.json")
+    for name, array in before.items():
+        assert np.array_equal(array, after[name])
+
+    checked = own.cep("artifact", "check", "compiled.dsse.json")
+    assert checked.status == 0, checked.stderr
+    for artifact in checked.said["artifacts"]:
+        assert int(artifact["worst"]) <= compiled.constraints.numeric_tolerance
+
+    path = own.store.artifact_path(compiled.artifacts[0].digest)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    spoiled = own.cep("verify", "compiled.dsse.json", "--store", "store")
+    assert (spoiled.status, spoiled.codes) == (1, ["CEP-I2"])
+    path.unlink()
+    assert own.cep("artifact", "check", "compiled.dsse.json").codes == ["CEP-I2"]
+
+
+def test_code_of_another_region_is_found_out(own):
+    """A planner who swaps two certified artifacts is refused; without certificates, too."""
+    assert own.cep("artifact", "make", SPREAD, "-o", "compiled.json").status == 0
+    plan = json.loads((own / "compiled.json").read_bytes())
+    plan["evidence"] = plan["evidence"][:1]
+    Path(own / "broken.json").write_text(json.dumps(plan, sort_keys=True, separators=(",", ":")))
+    answer = own.cep("verify", "broken.json", "--unsigned", "--store", "store")
+    assert (answer.status, answer.codes) == (1, ["CEP-E3"])
