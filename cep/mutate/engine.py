@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from acp.canonical import canonicalize, decode
 from acp.diagnostics import Severity
-from cep.mutate import computation, identity, placement, schedule
+from cep.mutate import artifacts, computation, identity, placement, schedule
 from cep.mutate.change import Change, Document, Operator, Surroundings
 from cep.mutate.equivalence import unproven
 from cep.verify import Report, vouch
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cep.store import Store
     from cep.verify import Vouched
 
-FAMILIES: Final = (identity, computation, schedule, placement)
+FAMILIES: Final = (artifacts, identity, computation, schedule, placement)
 OPERATORS: Final[Mapping[str, Operator]] = MappingProxyType(
     {
         name: operator

@@ -12,6 +12,7 @@ from benchmarks.lattice import lattice
 from cep.mutate import Bench
 from cep.store import Store
 from tests.cep import spec_example
+from tests.cep.compiled import compiled
 from tests.cep.plans import (
     NOW,
     POLICY,
@@ -22,6 +23,7 @@ from tests.cep.plans import (
     chain,
     descriptor,
     fork,
+    mutated,
     op,
     plan,
     run,
@@ -102,7 +104,7 @@ def full():
         ],
         constraints={
             "numeric": "RELATIVE",
-            "numeric_tolerance": "1000",
+            "numeric_tolerance": "10000",
             "peak_bytes": [{"device": "left", "bytes": "8192"}],
         },
     )
@@ -150,6 +152,7 @@ def small(folder):
         "chain": chained,
         "fork": of(fork()),
         "full": of(full()),
+        "compiled": of(mutated("chain", compiled)),
         "annex": annex(folder / "annex"),
         "lattice": woven(3, 3),
     }

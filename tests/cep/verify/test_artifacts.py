@@ -4,53 +4,12 @@ import base64
 
 import pytest
 
-from acp.canonical import canonicalize
-from cep.certificate import Certificate, Regions
+from cep.certificate import Certificate
 from cep.store import Store
 from cep.v1.plan import Plan
+from tests.cep.compiled import CODE, SOFTWARE, certificate, compiled
 from tests.cep.plans import WEIGHTS_FILE, all_of, at, mutated, sha256
 from tests.cep.verify.cases import refused_by, test_cases
-
-CODE = b"compiled code"
-SOFTWARE = [{"component": "toy", "version_range": "==1.4.2"}]
-
-
-def certificate(case, step=2, **changes):
-    """The entry of evidence about a step of a plan."""
-    case.seal()
-    members = {
-        "artifact": sha256(CODE),
-        "region": Regions(Plan.from_json(case.plan)).digest(step),
-        "seed": "7",
-        "samples": [{"b": "1"}, {"b": "8"}],
-        "integers_below": "2",
-        "worst": "120",
-        **changes,
-    }
-    inline = canonicalize({k: v for k, v in members.items() if v is not ...})
-    return {
-        "kind": "differential",
-        "subject_steps": [step],
-        "checker": "cep-differential-1",
-        "inline": base64.b64encode(inline).decode(),
-    }
-
-
-def compiled(case):
-    """The last region of a base plan comes as an artifact, with its certificate."""
-    case.plan["features"] = ["artifacts", "evidence"]
-    case.plan["artifacts"] = [
-        {
-            "digest": sha256(CODE),
-            "media_type": "application/octet-stream",
-            "abi": "toy",
-            "driver_range": ">=1.4,<2",
-        }
-    ]
-    case.plan["steps"][2]["run"]["artifact"] = sha256(CODE)
-    for name in case.descriptors:
-        case.descriptors[name]["software"] = SOFTWARE
-    case.plan["evidence"] = [certificate(case)]
 
 
 def certified(**changes):
@@ -59,6 +18,17 @@ def certified(**changes):
     def change(case):
         compiled(case)
         case.plan["evidence"] = [certificate(case, **changes)]
+
+    return change
+
+
+def differing(more):
+    """A certificate of what the plan allows, and so much more."""
+
+    def change(case):
+        compiled(case)
+        allowed = int(case.plan["constraints"]["numeric_tolerance"])
+        case.plan["evidence"] = [certificate(case, worst=str(allowed + more))]
 
     return change
 
@@ -101,7 +71,7 @@ ACCEPTED = {
     "a version before a release": but(
         software({"component": "toy", "version_range": "==1.5.0rc1"})
     ),
-    "a difference as large as is allowed": certified(worst="1000"),
+    "a difference as large as is allowed": differing(0),
     "one sample": certified(samples=[{"b": "3"}]),
 }
 REFUSED = {
@@ -126,7 +96,7 @@ REFUSED = {
     "a certificate of no step": ("chain", but(at("evidence/0/subject_steps", ...)), "CEP-E3"),
     "a certificate of another region": ("fork", of_another_region, "CEP-E3"),
     "a certificate of other code": ("chain", certified(artifact="sha256:" + "0" * 64), "CEP-E3"),
-    "a difference above what is allowed": ("chain", certified(worst="1001"), "CEP-E3"),
+    "a difference above what is allowed": ("chain", differing(1), "CEP-E3"),
     "no samples": ("chain", certified(samples=[]), "CEP-E3"),
     "a size that is not admissible": ("chain", certified(samples=[{"b": "9"}]), "CEP-E3"),
     "a size that is missing": ("chain", certified(samples=[{}]), "CEP-E3"),
