@@ -210,7 +210,7 @@ def lattice(steps: int, *, lanes: int = 1, width: int = 4, idle: bool = False) -
             {"id": f"q{lane}", "device": adapter.name, "kind": "COMPUTE"}
             for lane, adapter in enumerate(devices)
         ],
-        "constraints": {"numeric": "RELATIVE", "numeric_tolerance": "1000"},
+        "constraints": {"numeric": "RELATIVE", "numeric_tolerance": "10000"},
         **_body(layers, lanes, width, size),
     }
     members["source"] = {"graph_digest": graph_digest(Plan.from_json(members))}

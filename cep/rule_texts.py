@@ -10,6 +10,39 @@ from typing import Final
 from acp.explanation import RuleText
 
 TEXTS: Final = {
+    "CEP-C1": RuleText(
+        code=(
+            'CEP-C1'
+        ),
+        place=(
+            'spec/cep.md, 12.6 Capability'
+        ),
+        demand=(
+            'Every device MUST be bound to one capability descriptor. One with a `descriptor_digest` '
+            'is bound to that descriptor, and to no other, whatever the verifier was told. A '
+            '`predicate` MUST be a condition (acp.md, section 2.5) on a descriptor. Where the '
+            'verifier was told a descriptor for the slot, that descriptor MUST be among those that '
+            'were given, be believed (section 11) and meet the condition. Where it was told none, '
+            'exactly one of the believed descriptors that were given MUST meet it. A verifier MUST '
+            "NOT be told a descriptor for a slot that the plan doesn't have."
+        ),
+        reason=(
+            'a plan may be for any device that is large enough or new enough, but each verdict is '
+            'about certain devices. In the example no descriptor meets the condition, since the only '
+            'one has a memory of 4096 bytes.'
+        ),
+        example=(
+            '[\n'
+            '  {"op": "add", "path": "/features", "value": ["predicates"]},\n'
+            '  {"op": "replace", "path": "/devices/0", "value": {"slot": "left",\n'
+            '    "predicate": "subject.device_class == \\"cpu\\" and '
+            'memories[ram].capacity_bytes_per_instance >= 8192"}}\n'
+            ']'
+        ),
+        example_of=(
+            'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
+        ),
+    ),
     "CEP-C2": RuleText(
         code=(
             'CEP-C2'
@@ -19,24 +52,24 @@ TEXTS: Final = {
         ),
         demand=(
             "The descriptor of a RUN step's device MUST claim every op of the region as it is used: "
-            'it lists the operation with at least one variant that matches. A variant matches if it '
-            'has no `where`; each operand satisfies the constraints under the name of its place in '
-            'the signature, or under `*` where its name has none; and each result satisfies the '
-            'constraints under its name in the signature, if there are any: `*` does not stand for '
-            'results. A tensor satisfies constraints if its dtype is among their `dtypes`, its rank '
-            'within their `rank`, `contiguous` among their `layouts`, `dense` among their '
-            '`sparsity`, each where that is present, and if they have no `quant`. All operands of a '
-            'variadic place have its name.'
+            'it lists the operation with at least one variant that matches. A variant matches if '
+            'every condition in `where` is met (section 5.1); each operand satisfies the constraints '
+            'under the name of its place in the signature, or under `*` where its name has none; and '
+            'each result satisfies the constraints under its name in the signature, if there are '
+            'any: `*` does not stand for results. A tensor satisfies constraints if its dtype is '
+            'among their `dtypes`, its rank within their `rank`, `contiguous` among their `layouts`, '
+            '`dense` among their `sparsity`, each where that is present, and if they have no '
+            '`quant`. All operands of a variadic place have its name.'
         ),
         reason=(
-            "an op that isn't claimed isn't supported, and a condition that can't be decided isn't "
-            'met. The example is a plan for a graph with `neg` in place of `relu`.'
+            "an op that isn't claimed isn't supported, and a condition that isn't proven may fail in "
+            'some run. The example is a plan for a graph with `neg` in place of `relu`.'
         ),
         example=(
             '[\n'
             '  {"op": "replace", "path": "/ops/1/target", "value": "cep-core/1:neg"},\n'
             '  {"op": "replace", "path": "/source/graph_digest", "value": '
-            '"sha256:67e2b5bfa83be735d26df5bb4375aee4b2d74cd4472f2c4cc059d8375845d6a4"}\n'
+            '"sha256:e34f34b8341b05f79cc0651bc3de8b394c46eeb8316a240392985e4f7fb383e7"}\n'
             ']'
         ),
         example_of=(
@@ -61,6 +94,30 @@ TEXTS: Final = {
         reason=(
             'compiled code that meets another driver than it was made for does anything. The example '
             "is a plan whose artifact is for a component that the descriptor doesn't have."
+        ),
+    ),
+    "CEP-C4": RuleText(
+        code=(
+            'CEP-C4'
+        ),
+        place=(
+            'spec/cep.md, 12.6 Capability'
+        ),
+        demand=(
+            "The plan's queues of one `kind` on one device MUST NOT be more than the `max` of the "
+            "entry of that kind in its descriptor's `queues`, or more than one where there is no "
+            'such entry. A RUN and a COLLECTIVE MUST be in a queue of kind COMPUTE, a TRANSFER in '
+            'one of kind COPY or COMPUTE.'
+        ),
+        reason=(
+            'queues beyond what a device has wait for each other where the plan says that they '
+            "don't; and what copies can't compute."
+        ),
+        example=(
+            '[{"op": "replace", "path": "/queues/1/kind", "value": "COMPUTE"}]'
+        ),
+        example_of=(
+            'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
         ),
     ),
     "CEP-C5": RuleText(
@@ -124,15 +181,47 @@ TEXTS: Final = {
             'spec/cep.md, 12.7 Equivalence'
         ),
         demand=(
-            'The graph digest of the plan (section 6) MUST be `source.graph_digest`, and that of the '
-            'source graph where one was given to the verifier. What was given and is no graph is '
-            'refused with this id too.'
+            'The graph digest (section 6) of the source graph MUST be `source.graph_digest`, and '
+            'that of the source graph that was given to the verifier, where one was. What was given '
+            "and is no graph is refused with this id too. The source graph is the plan's graph, or "
+            'where the plan has a log of rewrites, what rewrites.md, section 1, makes of the two.'
         ),
         reason=(
             'a plan that is fast and safe and computes something else is not a plan for this model.'
         ),
         example=(
             '[{"op": "replace", "path": "/ops/1/target", "value": "cep-core/1:neg"}]'
+        ),
+        example_of=(
+            'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
+        ),
+    ),
+    "CEP-E2": RuleText(
+        code=(
+            'CEP-E2'
+        ),
+        place=(
+            'spec/cep.md, 12.7 Equivalence'
+        ),
+        demand=(
+            'A plan MUST NOT have more than one entry of `evidence` of kind `rewrites`. Its content '
+            'MUST be a log as rewrites.md defines it; replaying it on the source graph MUST succeed, '
+            "and lead to a graph with the digest of the plan's graph. Under `BITWISE` the log MUST "
+            "NOT use a rule that isn't exact. A plan whose folded constants take more elements to "
+            'compute than that document allows MUST be refused with this id.'
+        ),
+        reason=(
+            'whoever rewrites a graph may make a mistake; a short list of rules can be read and '
+            'tested. In the example `h` is to be what it is made from, and a product is more than '
+            'that.'
+        ),
+        example=(
+            '[\n'
+            '  {"op": "add", "path": "/features", "value": ["evidence"]},\n'
+            '  {"op": "add", "path": "/evidence", "value": [{"kind": "rewrites", "checker": '
+            '"cep-rewrite-1",\n'
+            '    "inline": "eyJyZXdyaXRlcyI6W1sic2FtZS1zaGFwZSIsImgiXV19"}]}\n'
+            ']'
         ),
         example_of=(
             'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
@@ -182,6 +271,41 @@ TEXTS: Final = {
             'comparison that anybody can repeat is hard to fake. A certificate is a sample, not a '
             'proof: section 13 says so. The example is a plan that names an artifact and has no '
             'certificate of it.'
+        ),
+    ),
+    "CEP-E4": RuleText(
+        code=(
+            'CEP-E4'
+        ),
+        place=(
+            'spec/cep.md, 12.7 Equivalence'
+        ),
+        demand=(
+            'Every constant that a log of rewrites folds MUST depend on operations only that may be '
+            'folded (rewrites.md, section 4). Where a store was given, and a means to compute these '
+            'operations, the constants that it was folded from MUST be found in the store, and the '
+            "digest of its elements, computed again from theirs, MUST be that of the plan's "
+            'constant. Where one of the two was not given and constants were folded, a verifier MUST '
+            'report a *warning* of this id: the folded constants were not recomputed.'
+        ),
+        reason=(
+            'a constant that was computed in advance is as much of the model as the weights are. A '
+            'verifier needs no tensor library for all else, so that the means is given, like the '
+            'store. In the example the weights are to be a matrix of ones.'
+        ),
+        example=(
+            '[\n'
+            '  {"op": "add", "path": "/features", "value": ["evidence"]},\n'
+            '  {"op": "add", "path": "/evidence", "value": [{"kind": "rewrites", "checker": '
+            '"cep-rewrite-1",\n'
+            '    "inline": '
+            '"eyJvcHMiOlt7ImF0dHJpYnV0ZXMiOlt7ImR0eXBlIjoiZjMyIiwibmFtZSI6ImR0eXBlIn0seyJpbnRlZ2VyIjoiMSIsIm5hbWUiOiJmaWxsX3ZhbHVlIn0seyJkaW1zIjp7Iml0ZW1zIjpbIjQiLCI0Il19LCJuYW1lIjoic2l6ZSJ9XSwib3V0cHV0cyI6WyJ3Il0sInRhcmdldCI6ImNlcC1jb3JlLzE6ZnVsbCJ9XSwicmV3cml0ZXMiOltbImZvbGQiLCJ3Il1dfQ=="}]},\n'
+            '  {"op": "replace", "path": "/source/graph_digest", "value": '
+            '"sha256:0000000000000000000000000000000000000000000000000000000000000004"}\n'
+            ']'
+        ),
+        example_of=(
+            'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
         ),
     ),
     "CEP-I1": RuleText(
@@ -323,6 +447,133 @@ TEXTS: Final = {
         ),
         example=(
             '[{"op": "replace", "path": "/steps/0/queue", "value": "left.copy"}]'
+        ),
+        example_of=(
+            'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
+        ),
+    ),
+    "CEP-K1": RuleText(
+        code=(
+            'CEP-K1'
+        ),
+        place=(
+            'spec/cep.md, 12.8 Constraints'
+        ),
+        demand=(
+            'Where there is a `constraints.deadline_ns`, every step and every alternate MUST have an '
+            '`estimate.p99_ns`. That of a TRANSFER over a link MUST NOT be less than the link takes: '
+            "its `latency_ns`, and the bytes of the value at the symbols' largest sizes divided by "
+            'the rate in the direction of the copy, in nanoseconds, rounded up; of several links '
+            'that satisfy CEP-O5, the least. The longest path over happens-before MUST NOT take '
+            'longer than the deadline, once for each micro-batch in a stream. On a path, a step '
+            "takes the largest `p99_ns` of its own estimate and of its alternates'; a RUN step takes "
+            'in addition what each RUN step takes that is on another queue of the same silicon and '
+            'neither happens before it nor after it; and the members of a collective all take what '
+            'the longest takes. Two queues are of the same silicon if they are of one device, or if '
+            'some believed system descriptor has nodes with the descriptors of both devices, and all '
+            'of these nodes name one `contention_group`.'
+        ),
+        reason=(
+            "a deadline that the plan's own numbers exceed is no promise, and what shares silicon "
+            "doesn't run side by side at full rate. This adds up the 99th percentiles of steps, "
+            "which isn't the 99th percentile of a run. From peak rates of engines no least time of a "
+            'RUN step follows, since there are algorithms with fewer operations than a product is '
+            'counted with.'
+        ),
+        example=(
+            '[\n'
+            '  {"op": "add", "path": "/features", "value": ["deadline"]},\n'
+            '  {"op": "add", "path": "/constraints/deadline_ns", "value": "599"},\n'
+            '  {"op": "add", "path": "/steps/0/estimate", "value": {"p50_ns": "100", "p99_ns": '
+            '"200"}},\n'
+            '  {"op": "add", "path": "/steps/1/estimate", "value": {"p50_ns": "140", "p99_ns": '
+            '"200"}},\n'
+            '  {"op": "add", "path": "/steps/2/estimate", "value": {"p50_ns": "100", "p99_ns": '
+            '"200"}}\n'
+            ']'
+        ),
+        example_of=(
+            'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
+        ),
+    ),
+    "CEP-K2": RuleText(
+        code=(
+            'CEP-K2'
+        ),
+        place=(
+            'spec/cep.md, 12.8 Constraints'
+        ),
+        demand=(
+            'Where there is a `constraints.energy_fj`, every step and every alternate MUST have '
+            "`estimate.femtojoules`. The sum over all steps of the largest among the step's own and "
+            "its alternates' MUST NOT exceed it, once for each micro-batch in a stream."
+        ),
+        reason=(
+            'as for CEP-K1. Energy is a sum whatever runs side by side.'
+        ),
+        example=(
+            '[\n'
+            '  {"op": "add", "path": "/features", "value": ["energy"]},\n'
+            '  {"op": "add", "path": "/constraints/energy_fj", "value": "1000"},\n'
+            '  {"op": "add", "path": "/steps/0/estimate", "value": {"p50_ns": "100", "femtojoules": '
+            '"500"}},\n'
+            '  {"op": "add", "path": "/steps/1/estimate", "value": {"p50_ns": "140", "femtojoules": '
+            '"1"}},\n'
+            '  {"op": "add", "path": "/steps/2/estimate", "value": {"p50_ns": "100", "femtojoules": '
+            '"500"}}\n'
+            ']'
+        ),
+        example_of=(
+            'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
+        ),
+    ),
+    "CEP-K3": RuleText(
+        code=(
+            'CEP-K3'
+        ),
+        place=(
+            'spec/cep.md, 12.8 Constraints'
+        ),
+        demand=(
+            '`numeric_tolerance` MUST be there if `numeric` is `ULP` or `RELATIVE`, and then MUST '
+            'NOT be less than the rounding budget (section 5.1). It MUST NOT be there if `numeric` '
+            'is `BITWISE`, and then every op MUST be exact (section 5.1) on every device that may '
+            'compute it.'
+        ),
+        reason=(
+            'a promise that is tighter than what the devices round is broken sooner or later. The '
+            'plan of annex A promises 10⁻⁵; its budget is that of one `mm`, 32 · 2⁻²³ or 3815 parts '
+            'per billion.'
+        ),
+        example=(
+            '[{"op": "replace", "path": "/constraints/numeric_tolerance", "value": "3814"}]'
+        ),
+        example_of=(
+            'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
+        ),
+    ),
+    "CEP-K4": RuleText(
+        code=(
+            'CEP-K4'
+        ),
+        place=(
+            'spec/cep.md, 12.8 Constraints'
+        ),
+        demand=(
+            'Where there are `constraints.locality_labels`, the descriptor of every device MUST be '
+            'that of a node of a believed system descriptor; and every node with that descriptor, of '
+            'all believed system descriptors, MUST carry each of the labels.'
+        ),
+        reason=(
+            'a slot may be bound to any unit that its descriptor describes, so all of them are to be '
+            'in the place. The ends of links that transfers use are such nodes by CEP-O5. The nodes '
+            'of annex A carry no labels.'
+        ),
+        example=(
+            '[\n'
+            '  {"op": "add", "path": "/features", "value": ["locality"]},\n'
+            '  {"op": "add", "path": "/constraints/locality_labels", "value": ["eu"]}\n'
+            ']'
         ),
         example_of=(
             'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
@@ -783,7 +1034,7 @@ TEXTS: Final = {
             'CEP-R1'
         ),
         place=(
-            'spec/cep.md, 12.8 Safety'
+            'spec/cep.md, 12.9 Safety'
         ),
         demand=(
             'With `safety.watchdog_ppm`, that MUST exceed 1,000,000, and every step and every '
@@ -814,7 +1065,7 @@ TEXTS: Final = {
             'CEP-R2'
         ),
         place=(
-            'spec/cep.md, 12.8 Safety'
+            'spec/cep.md, 12.9 Safety'
         ),
         demand=(
             'A plan with `safety` MUST state `on_trip`. With ALTERNATE, each step that a guard '
@@ -840,7 +1091,7 @@ TEXTS: Final = {
             'CEP-R3'
         ),
         place=(
-            'spec/cep.md, 12.8 Safety'
+            'spec/cep.md, 12.9 Safety'
         ),
         demand=(
             'Each `quantity` in `safety.limits` MUST be one of section 9.3 and MUST be limited once '

@@ -25,7 +25,11 @@ SUPPORTED: Final = frozenset(
         "alternates",
         "artifacts",
         "collectives",
+        "deadline",
+        "energy",
         "evidence",
+        "locality",
+        "predicates",
         "safety",
         "streams",
     }
@@ -34,6 +38,7 @@ SUPPORTED: Final = frozenset(
 
 CHECKERS: Final[Mapping[str, str]] = {
     "differential": "cep-differential-1",
+    "rewrites": "cep-rewrite-1",
 }
 """The kinds of evidence that are understood, each with its checker; all are inline."""
 

@@ -95,6 +95,7 @@ def descriptor(name, domain=None, **changes):
         "memories": [memory | ({"coherence_domain": domain} if domain else {})],
         "ops": [{"op": op, "variants": [{"engine": "core"}]} for op in sorted(OPERATIONS)],
         "provenance": [{"paths": [""], "basis": "ESTIMATED"}],
+        "queues": [{"kind": "COMPUTE", "max": 3}, {"kind": "COPY", "max": 2}],
         **changes,
     }  # fmt: skip
 
@@ -205,6 +206,11 @@ def transfer(queue, read, write, *waits, over=None):
     return _step(queue, body, [read], [write], waits)
 
 
+def collective(queue, group, kind, ops, reads, writes, *waits):
+    body = {"collective": {"group": group, "kind": kind} | ({"ops": ops} if ops else {})}
+    return _step(queue, body, reads, writes, waits)
+
+
 def _step(queue, body, reads, writes, waits):
     step = {"queue": queue, **body}
     if reads:
@@ -234,7 +240,7 @@ def plan(slots, **members):
             for s in slots
         ],
         "queues": [{"id": s, "device": s, "kind": "COMPUTE"} for s in slots],
-        "constraints": {"numeric": "RELATIVE", "numeric_tolerance": "1000"},
+        "constraints": {"numeric": "RELATIVE", "numeric_tolerance": "10000"},
         **members,
     }
 

@@ -175,7 +175,7 @@ def _world(members, adapters, directory):
             for a in adapters
         ],
         "queues": [{"id": f"{a.name}-q", "device": a.name, "kind": "COMPUTE"} for a in adapters],
-        "constraints": {"numeric": "RELATIVE", "numeric_tolerance": "1000"},
+        "constraints": {"numeric": "RELATIVE", "numeric_tolerance": "10000"},
         **members,
     }  # fmt: skip
     if any(value["role"] == "CONST" for value in members["values"]):

@@ -1,0 +1,163 @@
+"""Rules of family K: does the plan keep what it promises of time, energy and place?
+
+What steps take is the planner's estimate. Whether it comes true is not for a verifier to say: only
+whether the estimates add up, and whether descriptors allow them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from cep.verify.rules import Finding, rule
+from cep.verify.timing import Timing
+
+if TYPE_CHECKING:
+    from cep.v1.plan import Step
+    from cep.verify.subject import Subject
+
+SECOND: int = 1_000_000_000
+Member: TypeAlias = Literal["p99_ns", "femtojoules"]
+Ways: TypeAlias = "Mapping[str, list[tuple[str, str, int, int]]]"
+
+
+@rule("CEP-K1", stage=4)
+def deadline(s: Subject) -> Iterator[Finding]:
+    """Estimates are possible, and the longest path of their p99 is within the deadline."""
+    limit = s.plan.constraints.deadline_ns
+    if limit is None:
+        return
+    ways, took = _ways(s), [0] * len(s.plan.steps)
+    wrong = False
+    for i, path, p99 in _estimates(s, "p99_ns"):
+        least = _least_ns(s, ways, s.plan.steps[i])
+        if p99 is None or p99 < least:
+            wrong = True
+            what = "not stated" if p99 is None else f"{p99} ns, which no link allows"
+            message = f"p99_ns is {what}: a deadline needs it of each step, here at least {least}"
+            yield Finding(path, message)
+        took[i] = max(took[i], p99 or 0)
+    if wrong:
+        return
+    took = _beside(s, took)
+    took = [max(took[i] for i in members) for members in s.party]
+    times = s.plan.stream.microbatches if s.plan.stream else 1
+    whole = Timing.of(s, took).whole * times
+    if whole > limit:
+        message = f"the schedule takes {whole} ns by the p99 of its steps; promised are {limit}"
+        yield Finding(("constraints", "deadline_ns"), message)
+
+
+@rule("CEP-K2", stage=4)
+def energy(s: Subject) -> Iterator[Finding]:
+    """The steps' energies add up to what is promised at most, whichever alternates are taken."""
+    limit = s.plan.constraints.energy_fj
+    if limit is None:
+        return
+    used = [0] * len(s.plan.steps)
+    for i, path, energy_fj in _estimates(s, "femtojoules"):
+        used[i] = max(used[i], energy_fj or 0)
+        if energy_fj is None:
+            yield Finding(path, "femtojoules are not stated: a limit of energy needs them of each")
+    whole = sum(used) * (s.plan.stream.microbatches if s.plan.stream else 1)
+    if whole > limit:
+        message = f"the steps take {whole} fJ together; promised are {limit}"
+        yield Finding(("constraints", "energy_fj"), message)
+
+
+def _estimates(
+    s: Subject, member: Member
+) -> Iterator[tuple[int, tuple[str | int, ...], int | None]]:
+    """Yield a number of each estimate, of steps and alternates: the step, the place, the number."""
+    for i, step in enumerate(s.plan.steps):
+        yield i, ("steps", i), getattr(step.estimate, member, None)
+        for k, other in enumerate(step.alternates):
+            yield i, ("steps", i, "alternates", k), getattr(other.estimate, member, None)
+
+
+def _ways(s: Subject) -> Ways:
+    """Return by link the descriptors at both ends, the rate and the latency, in each direction."""
+    found: dict[str, list[tuple[str, str, int, int]]] = {}
+    for system in s.systems:
+        nodes = {node.id: node.descriptor_digest for node in system.nodes}
+        for link in system.links:
+            a, b = nodes.get(link.a.node, ""), nodes.get(link.b.node, "")
+            ways, latency = found.setdefault(link.id, []), link.latency_ns or 0
+            ways.append((a, b, link.a_to_b_bytes_per_s, latency))
+            ways.append((b, a, link.b_to_a_bytes_per_s, latency))
+    return found
+
+
+def _least_ns(s: Subject, ways: Ways, step: Step) -> int:
+    """Return the least time that a step can take: that of its link at the largest sizes."""
+    if step.transfer is None or len(step.reads) != 1 or len(step.writes) != 1:
+        return 0
+    source, target = (s.plan.buffers[b] for b in (step.reads[0], step.writes[0]))
+    sources, targets = (s.seen_by[s.domains[b.arena]] for b in (source, target))
+    size = s.largest_bytes(source.value)
+    return min(
+        (
+            latency - -size * SECOND // rate
+            for a, b, rate, latency in ways.get(step.transfer.link or "", ())
+            if rate and a in sources and b in targets
+        ),
+        default=0,
+    )
+
+
+def _beside(s: Subject, took: list[int]) -> list[int]:
+    """Return what each step takes with all that may run beside it on the same silicon.
+
+    Of another queue, those that may are the steps between the last that happens before the step
+    and the first that it happens before.
+    """
+    lines: dict[str, list[int]] = {}
+    for i, step in enumerate(s.plan.steps):
+        lines.setdefault(step.queue, []).append(i)
+    computing = {s.plan.steps[i].queue for i, step in enumerate(s.plan.steps) if step.run}
+    sums = {
+        q: [0, *accumulate(took[i] if s.plan.steps[i].run else 0 for i in lines[q])]
+        for q in computing
+    }
+    silicon = _silicon(s)
+    found = list(took)
+    for mine in computing:
+        for other in computing - {mine}:
+            if silicon[s.queues[mine].device].isdisjoint(silicon[s.queues[other].device]):
+                continue
+            number, after = s.queue_numbers[other], 0
+            for i in lines[mine]:
+                while after < len(lines[other]) and not s.before(i, lines[other][after]):
+                    after += 1
+                if s.plan.steps[i].run:
+                    found[i] += sums[other][after] - sums[other][s.clocks[i][number]]
+    return found
+
+
+def _silicon(s: Subject) -> dict[str, set[object]]:
+    """Return the silicon of each slot: its own, and contention groups that all its nodes name."""
+    groups: dict[str, set[object]] = {}
+    for n, system in enumerate(s.systems):
+        named: dict[str, set[str | None]] = {}
+        for node in system.nodes:
+            named.setdefault(node.descriptor_digest, set()).add(node.contention_group)
+        for digest, names in named.items():
+            if len(names) == 1 and None not in names:
+                groups.setdefault(digest, set()).add((n, *names))
+    return {slot: {slot, *groups.get(digest, ())} for slot, digest in s.binding.digests.items()}
+
+
+@rule("CEP-K4", stage=4)
+def locality(s: Subject) -> Iterator[Finding]:
+    """Every node that a device can be bound to is in the places that data must not leave."""
+    wanted = set(s.plan.constraints.locality_labels)
+    missing: dict[str, list[str]] = {}
+    for node in (node for system in s.systems for node in system.nodes) if wanted else ():
+        lacking = missing.setdefault(node.descriptor_digest, [])
+        labels = ", ".join(sorted(wanted.difference(node.labels)))
+        lacking += [f"node {node.id!r} does not carry {labels}"] if labels else []
+    for i, device in enumerate(s.plan.devices if wanted else ()):
+        unknown = ["no system descriptor that is believed has a node with its descriptor"]
+        for why in missing.get(s.binding.digests[device.slot], unknown)[:1]:
+            yield Finding(("devices", i), f"{device.slot!r} may be elsewhere: {why}")
