@@ -287,6 +287,20 @@ class Precompiling(Protocol):
         ...
 
 
+@runtime_checkable
+class Measuring(Protocol):
+    """What an adapter has beyond `Adapter` if it can tell how its devices are doing."""
+
+    def health(self, device: str) -> Mapping[str, int]:
+        """Return what can be measured of a device now, by quantity.
+
+        Quantities are those that plans limit: ``memory_bytes``, ``power_mw``,
+        ``temperature_mdegc``. What cannot be measured here is left out, and a plan that limits it
+        is refused.
+        """
+        ...
+
+
 class Adapter(Protocol):
     """A software stack that drives one or more devices of this machine."""
 

@@ -85,6 +85,12 @@ class AdmittedDevice:
         """What the adapter calls the device."""
         return self.present.described.unit_id
 
+    @property
+    def main_memory(self) -> str:
+        """Name of the memory that its programs work in."""
+        memories = self.present.described.memories
+        return next((m.id for m in memories if m.role in ("DEVICE", "SHARED")), memories[0].id)
+
     def binding(self) -> BoundDevice:
         """Return what a receipt says of the device."""
         return BoundDevice(

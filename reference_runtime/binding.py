@@ -11,67 +11,40 @@ Invariants:
 * Constants are the store's bytes, verified against the plan's digests, and read-only.
 * Inputs are judged before a byte of an arena changes: RUN-I1 (name), RUN-I2 (dtype), RUN-I3
   (shape).
-* With `Safety.nan_guard`, a RUN step that writes a NaN trips, as does one that writes an infinity
-  into an output of the plan. Between steps infinities are legitimate: attention masks hold them.
+* Where a trip is followed by alternates, each of them is prepared here, and takes no preparation
+  when its turn comes (`reference_runtime.guards`).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from acp.diagnostics import Diagnostic, Refused, Severity, pointer
 from cep.graph import Cutter, Region
 from cep.receipt import RunForm
-from reference_runtime.adapter import (
-    Arena,
-    Executable,
-    Numeric,
-    NumericClass,
-    Queue,
-    QueueKind,
-    Thunk,
-    UnsupportedError,
-    View,
-)
+from reference_runtime.adapter import Arena, Thunk, UnsupportedError, View
+from reference_runtime.carriers import Carriers, Progress
 from reference_runtime.host import DTYPES
 
 if TYPE_CHECKING:
     from cep.opset.definition import TensorType
     from cep.store import Store
     from cep.v1.graph import Binding
-    from cep.v1.plan import Safety, Step
+    from cep.v1.plan import Step
     from reference_runtime.admission import AdmittedPlan
-
-Progress: TypeAlias = Callable[[Sequence[int], str], Iterable[int]]
-"""Passes items through while showing how far it has come; `acp.cli.output.progress` is one."""
+    from reference_runtime.guards import Log
 
 CAPACITY: Final = 256
 """Sets of input shapes whose binding is kept."""
 
-SYNC_TIMEOUT_S: Final = 600.0
-"""How long the work of one step may take on a device with queues of its own."""
-
 
 class InputError(Refused):
     """Inputs that the plan does not admit (RUN-I1, RUN-I2, RUN-I3)."""
-
-
-class TripError(Refused):
-    """A limit that was crossed (RUN-X3).
-
-    Attributes:
-        quantity: What was crossed.
-    """
-
-    def __init__(self, quantity: str, *diagnostics: Diagnostic) -> None:
-        super().__init__(*diagnostics)
-        self.quantity = quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +104,10 @@ class Binder:
             StoreError: A constant is missing or damaged (CEP-I2).
         """
         self._admitted = admitted
-        self._store = store
         self._plan = admitted.plan
         self._capacity = capacity
         self._bound: OrderedDict[tuple[object, ...], BoundShapes] = OrderedDict()
         plan = admitted.plan
-        self._device_of_queue = {queue.id: queue.device for queue in plan.queues}
         self._arenas: dict[str, Arena] = {
             arena.id: admitted.device(arena.device).adapter.alloc(
                 admitted.device(arena.device).unit_id,
@@ -146,25 +117,20 @@ class Binder:
             )
             for arena in plan.arenas
         }
-        self._queues: dict[str, Queue] = {}
-        try:
-            _check_safety(plan.safety)
-            for queue in plan.queues:
-                device = admitted.device(queue.device)
-                self._queues[queue.id] = device.adapter.queue(device.unit_id, QueueKind(queue.kind))
-            constants = _constants(admitted, store)
-            self._fill(constants)
-            cutter = Cutter.of(admitted.view)
-            self._executables = {
-                index: self._prepare(index, cutter, constants)
-                for index in progress(_runs(plan.steps), "regions compiled")
-            }
-        except BaseException:
-            self.close()
-            raise
+        constants = constants_of(admitted, store)
+        self._fill(constants)
+        cutter = Cutter.of(admitted.view)
+        values = [buffer.value for buffer in plan.buffers]
+        regions = {i: step_region(cutter, plan.steps[i], values) for i in _runs(plan.steps)}
+        self._carriers = Carriers(admitted, regions, constants, store, progress)
         self.inputs = tuple(self._port(b, written=False) for b in plan.inputs)
         self.outputs = tuple(self._port(b, written=True) for b in plan.outputs)
         self._kinds = {port.name: DTYPES.get(port.type.dtype) for port in self.inputs}
+
+    @property
+    def log(self) -> Log:
+        """What tripped and was made good."""
+        return self._carriers.log
 
     def at(self, inputs: Mapping[str, Any]) -> tuple[BoundShapes, tuple[View, ...]]:
         """Return the plan bound for the shapes of `inputs`, and the inputs in the plan's order.
@@ -185,10 +151,8 @@ class Binder:
 
     def close(self) -> None:
         """Free bindings, queues and arenas."""
-        for queue in self._queues.values():
-            queue.close()
+        self._carriers.close()
         self._bound.clear()
-        self._executables = {}
         self._arenas = {}
 
     # --- preparing ------------------------------------------------------------------------------
@@ -212,28 +176,6 @@ class Binder:
                 dtype = self._type(buffer.value).dtype
                 arena = self._arenas[buffer.arena]
                 np.copyto(arena.view(buffer.offset, elements.shape, dtype), elements)
-
-    def _prepare(self, index: int, cutter: Cutter, constants: Mapping[str, View]) -> Executable:
-        step = self._plan.steps[index]
-        device = self._admitted.device(self._device_of_queue[step.queue])
-        region = _region(cutter, step, [buffer.value for buffer in self._plan.buffers])
-        named = step.run.artifact if step.run is not None else None
-        numeric = self._plan.constraints
-        try:
-            return device.adapter.prepare(
-                region,
-                device=device.unit_id,
-                artifact=_artifact(self._store, named),
-                constants={name: constants[name] for name in region.constants},
-                numeric=NumericClass(Numeric(numeric.numeric), numeric.numeric_tolerance or 0),
-            )
-        except Refused as refusal:
-            raise type(refusal)(
-                *(
-                    replace(d, path=pointer("steps", index), message=f"{device.slot}: {d.message}")
-                    for d in refusal.diagnostics
-                )
-            ) from refusal
 
     # --- inputs ---------------------------------------------------------------------------------
 
@@ -332,7 +274,7 @@ class Binder:
             for buffer in plan.buffers
         ]
         thunks = tuple(
-            self._thunk(index, step, views, sizes) for index, step in enumerate(plan.steps)
+            self._carriers.thunk(index, views, sizes) for index in range(len(plan.steps))
         )
         return BoundShapes(
             sizes,
@@ -343,30 +285,6 @@ class Binder:
             _form(self.outputs, sizes),
         )
 
-    def _thunk(
-        self, index: int, step: Step, views: Sequence[View], sizes: Mapping[str, int]
-    ) -> Thunk:
-        queue = self._queues[step.queue]
-        reads = [views[i] for i in step.reads]
-        writes = [views[i] for i in step.writes]
-        if step.transfer is not None:
-            if queue.synchronous:
-                return partial(np.copyto, writes[0], reads[0])
-            return partial(_copy, queue, reads[0], writes[0])
-        work = self._executables[index].bind(reads, writes, sizes)
-        if not queue.synchronous:
-            work = partial(_submit, queue, work)
-        if self._plan.safety is not None and self._plan.safety.nan_guard:
-            results = {i for port in self.outputs for i in port.buffers}
-            guarded = [
-                (self._plan.buffers[i].value, views[i], i in results)
-                for i in step.writes
-                if views[i].dtype.kind == "f"
-            ]
-            if guarded:
-                return partial(_guard, work, index, guarded)
-        return work
-
 
 def _form(ports: Sequence[Port], sizes: Mapping[str, int]) -> RunForm:
     """Return what a receipt remembers of inputs or outputs of the given sizes."""
@@ -374,31 +292,6 @@ def _form(ports: Sequence[Port], sizes: Mapping[str, int]) -> RunForm:
         (port.name, port.type.dtype, [dim.evaluate(sizes) for dim in port.type.shape])
         for port in ports
     )
-
-
-def _check_safety(safety: Safety | None) -> None:
-    """Refuse what this runtime does not watch: a promise must not be ignored.
-
-    Raises:
-        UnsupportedError: Such a promise (RUN-A3).
-    """
-    if safety is not None and (safety.limits or safety.shadow_ppm or safety.on_trip == "ALTERNATE"):
-        reason = "this runtime has the NaN guard and the watchdog, and can only drain or abort"
-        raise UnsupportedError.because("RUN-A3", reason, "/safety")
-
-
-def _artifact(store: Store | None, named: str | None) -> bytes | None:
-    """Return the compiled code that a step names, if it names some.
-
-    Raises:
-        StoreError: It is missing or damaged (CEP-I2).
-    """
-    if named is None:
-        return None
-    if store is None:
-        reason = "the plan names compiled code: give the folder that it is in with --store"
-        raise UnsupportedError.because("RUN-A3", reason)
-    return store.artifact(named)
 
 
 def _runs(steps: Sequence[Step]) -> list[int]:
@@ -414,7 +307,7 @@ def _runs(steps: Sequence[Step]) -> list[int]:
     return [index for index, step in enumerate(steps) if step.run is not None]
 
 
-def _region(cutter: Cutter, step: Step, values: Sequence[str]) -> Region:
+def step_region(cutter: Cutter, step: Step, values: Sequence[str]) -> Region:
     """Return a step's region, with inputs and outputs in the order of its reads and writes."""
     region = cutter.region(step.run.ops if step.run is not None else ())
     reads = tuple(values[i] for i in step.reads)
@@ -425,7 +318,7 @@ def _region(cutter: Cutter, step: Step, values: Sequence[str]) -> Region:
     )
 
 
-def _constants(admitted: AdmittedPlan, store: Store | None) -> dict[str, View]:
+def constants_of(admitted: AdmittedPlan, store: Store | None) -> dict[str, View]:
     """Return the elements of all constants, as read-only arrays over the store's bytes."""
     arrays: dict[str, View] = {}
     for constant in admitted.plan.constants:
@@ -466,34 +359,3 @@ def _wrong_dtype(port: Port, found: str) -> InputError:
 
 def _wrong_shape(port: Port, reason: str) -> InputError:
     return InputError(_input_diagnostic("RUN-I3", port.name, f"input {port.name!r} {reason}"))
-
-
-def _submit(queue: Queue, work: Thunk) -> None:
-    """Do work on a device's own queue, and wait for its end."""
-    queue.submit(work)
-    queue.sync(SYNC_TIMEOUT_S)
-
-
-def _copy(queue: Queue, source: View, destination: View) -> None:
-    """Copy through a device's own queue, and wait for the end."""
-    queue.copy(source, destination)
-    queue.sync(SYNC_TIMEOUT_S)
-
-
-def _guard(work: Thunk, index: int, guarded: Sequence[tuple[str, View, bool]]) -> None:
-    """Do work, then refuse to go on if it wrote what is not a number."""
-    work()
-    for value, view, is_result in guarded:
-        bad = np.isnan(view).any() if not is_result else not np.isfinite(view).all()
-        if bad:
-            quantity = "not-finite" if is_result else "nan"
-            what = "a value that is not finite" if is_result else "a NaN"
-            raise TripError(
-                quantity,
-                Diagnostic(
-                    "RUN-X3",
-                    Severity.ERROR,
-                    pointer("steps", index),
-                    f"step {index} wrote {what} into {value!r}; check the inputs and the weights",
-                ),
-            )

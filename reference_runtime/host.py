@@ -6,9 +6,11 @@ and `prepare`. All host devices see the same memory, so a view of one's arena is
 
 from __future__ import annotations
 
+import mmap
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
+from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -42,6 +44,8 @@ DTYPES: Final[Mapping[str, np.dtype[np.generic]]] = {
     "i1": np.dtype(np.bool_),
 }
 """Dtypes of host views. NumPy has no bf16, so neither has host memory here."""
+
+_STATM: Final = Path("/proc/self/statm")
 
 
 class HostArena:
@@ -220,6 +224,14 @@ class HostAdapter:
     def queue(self, device: str, kind: QueueKind) -> Queue:
         """Return a new queue with a thread of its own."""
         return HostQueue(f"{self.name} {device} {kind}")
+
+    def health(self, device: str) -> Mapping[str, int]:  # noqa: ARG002 - all host devices share it
+        """Return the memory of this process, where the system tells it; see `Measuring.health`."""
+        try:
+            pages = int(_STATM.read_text(encoding="ascii").split()[1])
+        except (OSError, ValueError, IndexError):
+            return {}
+        return {"memory_bytes": pages * mmap.PAGESIZE}
 
 
 def check_views(

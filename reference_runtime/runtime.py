@@ -34,10 +34,10 @@ import numpy as np
 
 from acp.diagnostics import Refused, pointer
 from cep.receipt import Account, ReceiptError, Root, seal
-from cep.v1.receipt import MeasuredStep, Trip
+from cep.v1.receipt import AlternateTaken, MeasuredStep, Trip
 from reference_runtime.adapter import Adapter, DeviceLostError, StepError, View
 from reference_runtime.admission import AdmittedPlan, admit
-from reference_runtime.binding import Binder, Port, Progress, TripError
+from reference_runtime.binding import Binder, Port
 from reference_runtime.execution import (
     Schedule,
     StepFailedError,
@@ -45,6 +45,7 @@ from reference_runtime.execution import (
     Timeline,
     executor,
 )
+from reference_runtime.guards import LateError, TripError, quantity_of, watchdog_ns
 
 if TYPE_CHECKING:
     from acp.dsse import Envelope
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from acp.policy import TrustPolicy
     from cep.store import Store
     from cep.v1.plan import Plan, Step
+    from reference_runtime.carriers import Progress
 
 KEPT_SPANS: Final = 200_000
 """Times of steps that are kept for medians and timelines, over the most recent runs."""
@@ -173,6 +175,7 @@ class _Tally:
         inputs: Root over their inputs.
         outputs: Root over their outputs.
         trips: Limits that were crossed.
+        taken: Alternates that were taken.
     """
 
     runs: int = 0
@@ -182,6 +185,7 @@ class _Tally:
     inputs: Root = field(default_factory=Root)
     outputs: Root = field(default_factory=Root)
     trips: list[Trip] = field(default_factory=list)
+    taken: list[AlternateTaken] = field(default_factory=list)
 
 
 class BoundPlan:
@@ -270,10 +274,14 @@ class BoundPlan:
             # Of the copies, since the caller's arrays may change meanwhile; and before the steps,
             # since one may write over an input whose last reader has run.
             given = bound.given.digest(map(_elements_digest, _held(bound.inputs, arrays)))
+            log = self._binder.log
+            log.clear()
             try:
                 timeline = self._executor.run(bound.thunks)
             except StepFailedError as failure:
+                self._note_trips()
                 raise self._refusal(failure) from failure.__cause__
+            self._note_trips()
             outputs = {
                 port.name: view.copy() if copy else _read_only(view)
                 for port, view in zip(self._binder.outputs, bound.outputs, strict=True)
@@ -284,6 +292,10 @@ class BoundPlan:
             tally.outputs.append(bound.made.digest(map(_elements_digest, bound.outputs)))
             if tally.started_at is None:
                 tally.started_at = now
+            tally.taken += [
+                AlternateTaken(step=step, alternate=index, run=tally.runs)
+                for step, index in sorted(log.taken)
+            ]
             tally.latest_at, tally.latest_ns = now, record.ended_ns - began
             tally.runs += 1
             self._number += 1
@@ -319,6 +331,7 @@ class BoundPlan:
                 outputs_root=tally.outputs.digest,
                 measured=self._measured(),
                 trips=tally.trips,
+                alternates=tally.taken,
             )
             envelope = seal(account, issuer, keys)
             self._tally = _Tally()
@@ -348,6 +361,13 @@ class BoundPlan:
             raise PlanClosedError.because("CEP-I5", reason, "/expires_at")
         return now
 
+    def _note_trips(self) -> None:
+        """Take down what tripped in a run and was followed by an alternate."""
+        self._tally.trips += [
+            Trip(step=step, quantity=quantity, action="alternate")
+            for step, quantity in sorted(self._binder.log.trips)
+        ]
+
     def _measured(self) -> list[MeasuredStep]:
         """Return the times of the runs that the receipt covers, as far as they are kept."""
         runs = self._tally.runs
@@ -374,12 +394,17 @@ class BoundPlan:
         place = f"step {index} ({_summary(self.plan, step)}) on device {slot!r}"
         cause = failure.__cause__
         path = pointer("steps", index)
-        if isinstance(cause, TripError):
-            self._tally.trips.append(Trip(step=index, quantity=cause.quantity, action=self._action))
-            return cause
         if isinstance(failure, StepHangsError):
             self._tally.trips.append(Trip(step=index, quantity="time", action=self._action))
             reason = f"{place} did not come back in time; load the plan again"
+            return DeviceLostError.because("RUN-X2", reason, path)
+        if isinstance(cause, TripError) or self.plan.safety is not None:
+            quantity = quantity_of(cause)
+            self._tally.trips.append(Trip(step=index, quantity=quantity, action=self._action))
+        if isinstance(cause, TripError):
+            return cause
+        if isinstance(cause, LateError):
+            reason = f"{place} did not come back in time, and neither did an alternate: {cause}"
             return DeviceLostError.because("RUN-X2", reason, path)
         if isinstance(cause, DeviceLostError):
             message = "; ".join(d.message for d in cause.diagnostics)
@@ -393,16 +418,13 @@ def _moment(seconds: float) -> datetime:
 
 
 def _limits(plan: Plan) -> list[int | None] | None:
-    """Return by step how long it may take, in nanoseconds; None where the plan has no watchdog."""
-    share = plan.safety.watchdog_ppm if plan.safety is not None else None
-    if share is None:
+    """Return by step how long it may take, in nanoseconds; None where nothing is left behind.
+
+    What alternates follow is watched step by step, since its run goes on.
+    """
+    if plan.safety is None or plan.safety.on_trip == "ALTERNATE":
         return None
-    limits: list[int | None] = []
-    for step in plan.steps:
-        estimate = step.estimate
-        expected = (estimate.p99_ns or estimate.p50_ns) if estimate is not None else None
-        limits.append(expected * share // 1_000_000 if expected else None)
-    return limits
+    return [watchdog_ns(step.estimate, plan.safety) for step in plan.steps]
 
 
 def _summary(plan: Plan, step: Step) -> str:

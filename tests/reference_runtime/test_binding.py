@@ -68,7 +68,7 @@ def test_a_transfer_copies(binder):
 
 
 def test_weights_are_read_only(binder):
-    (weights,) = binder._executables[0].constants.values()
+    (weights,) = binder._carriers._carriers[0][0].executable.constants.values()
     assert np.array_equal(weights, WEIGHTS)
     assert not weights.flags.writeable
     with pytest.raises(ValueError, match="read-only"):
@@ -206,8 +206,8 @@ def test_a_constant_with_a_buffer_is_put_there_and_read_from_there(world):
     world.members["steps"][0]["reads"] = [0, 4]
     binder = Binder(admitted(world), world.store)
     assert np.array_equal(binder._arenas["left-ram"].view(1024, [4, 4], "f32"), WEIGHTS)
-    assert binder._executables[0].region.inputs == ("x", "w")
-    assert binder._executables[0].constants == {}
+    assert binder._carriers._carriers[0][0].executable.region.inputs == ("x", "w")
+    assert binder._carriers._carriers[0][0].executable.constants == {}
 
 
 def test_an_input_is_put_wherever_the_plan_has_it(world):
@@ -216,21 +216,6 @@ def test_an_input_is_put_wherever_the_plan_has_it(world):
     )
     bound, _ = Binder(admitted(world), world.store).at({"x": X})
     assert [len(views) for views in bound.inputs] == [2]
-
-
-@pytest.mark.parametrize(
-    "safety",
-    [
-        {"on_trip": "ALTERNATE"},
-        {"shadow_ppm": 10},
-        {"limits": [{"device": "left", "quantity": "power_mw", "max": "5"}]},
-    ],
-)
-def test_promises_that_this_runtime_cannot_keep_are_refused(world, safety):
-    world.members["safety"] = safety
-    with pytest.raises(UnsupportedError) as caught:
-        Binder(admitted(world), world.store)
-    assert caught.value.diagnostics[0].path == "/safety"
 
 
 def test_progress_sees_every_region(world):

@@ -9,8 +9,9 @@ import pytest
 
 from cep.receipt import ReceiptError, tensor_digest, verify_receipt
 from reference_runtime.adapter import DeviceLostError, StepError
-from reference_runtime.binding import InputError, TripError
+from reference_runtime.binding import InputError
 from reference_runtime.execution import Inline, Workers
+from reference_runtime.guards import TripError
 from reference_runtime.runtime import PlanClosedError
 from tests.reference_runtime.plans import (
     ISSUER,
