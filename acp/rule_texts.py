@@ -71,8 +71,8 @@ TEXTS: Final = {
             'within their kind and references MUST resolve.\n'
             '\n'
             'In a capability descriptor: the `id`s of engines, of memories and of ports, the `op`s, '
-            'and the `name`s of partition profiles are unique, each kind among itself. '
-            '`memories[].engines` and `ops[].variants[].engine` name engines. '
+            'the `kind`s of `queues`, and the `name`s of partition profiles are unique, each kind '
+            'among itself. `memories[].engines` and `ops[].variants[].engine` name engines. '
             '`memories[].backing_id` names a memory, and following it never leads back to the start. '
             "An energy event `mem:<id>.<event>` names a memory. A profile's `consumes` names "
             'counters of `partitions`. Each of `provenance[].paths` is a JSON Pointer (RFC 6901) '

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from acp.rules import compute, extensions, identity, memory, power, temporal
+from acp.rules import compute, extensions, identity, memory, operations, power, temporal
 from acp.rules.registry import MAX_BREACHES, Context, Rule, registered
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_BREACHES", "RULES", "Context", "Rule", "check"]
 
-_FAMILIES: Final = (temporal, identity, compute, memory, power, extensions)
+_FAMILIES: Final = (temporal, identity, compute, operations, memory, power, extensions)
 
 RULES: Final = registered()
 """Every rule that is implemented, by id. ACP-U01 is part of the structure; see `acp.message`."""

@@ -37,6 +37,9 @@ def names_of_a_device(document: CapabilityDescriptor, _: Context) -> Iterator[Br
     yield from _unique(
         "operation", ((("ops", i, "op"), one.op) for i, one in enumerate(document.ops))
     )
+    yield from _unique(
+        "limit", ((("queues", i, "kind"), one.kind) for i, one in enumerate(document.queues))
+    )
     engines = {engine.id for engine in document.engines}
     memories = {memory.id for memory in document.memories}
     for i, memory in enumerate(document.memories):

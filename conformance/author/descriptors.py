@@ -12,7 +12,7 @@ from conformance.author.documents import DESCRIPTOR, DIGEST, ISSUER, RECORD, STA
 
 _EVERY_RULE: Final = (
     "ENV-S1 ENV-S2 ENV-S3 ENV-S4 ACP-T01 ACP-U01 ACP-I01 ACP-I02 ACP-C01 ACP-C04 ACP-M02 ACP-M06 "
-    "ACP-P01 ACP-X01"
+    "ACP-O02 ACP-P01 ACP-X01"
 )
 
 
@@ -79,6 +79,7 @@ def write() -> Book:
     _time(base)
     _identity(base)
     _compute(base)
+    _conditions(base)
     _memory(base)
     _power(base)
     _extensions(base)
@@ -296,6 +297,12 @@ def _identity(base: Page) -> None:
         ("ports", "the port a second time", "/ports/-", DESCRIPTOR["ports"][0]),
         ("ops", "the op a second time", "/ops/-", DESCRIPTOR["ops"][0]),
         (
+            "queues",
+            "a second limit of the queues of one kind",
+            "/queues",
+            [{"kind": "COPY", "max": 2}, {"kind": "COPY", "max": 1}],
+        ),
+        (
             "profiles",
             "the profile a second time",
             "/partitions/profiles/-",
@@ -398,6 +405,29 @@ def _compute(base: Page) -> None:
         "the same engine may be twice as fast with a narrower accumulator",
         ("/engines/0/rates/0/acc", ...),
     )
+
+
+def _conditions(base: Page) -> None:
+    where = "/ops/0/variants/0/where"
+    claimed = base.good(
+        "descriptor-conditions",
+        "ACP-O02",
+        "a claim may depend on shapes, dtypes and attributes",
+        (where, ["self.shape[-1] % 16 == 0 and self.rank == 2", 'mat2.dtype in ("f16","bf16")']),
+    )
+    why = "a condition that nobody can read is met by nothing"
+    for name, mutation, condition in (
+        ("prose", "the first condition is a sentence", "the moon is full"),
+        ("half", "the first condition has no right side", "self.shape[-1] % 16 =="),
+        ("or", "`or` for `and`", "self.shape[-1] % 16 == 0 or self.rank == 2"),
+        ("call", "a call in the first condition", "rank(self) == 2"),
+        ("no-modulus", "the remainder by 0", "self.shape[-1] % 0 == 0"),
+        ("no-axis", "a shape without an axis", "self.shape % 16 == 0"),
+        ("kind", "a dtype is compared with an integer", "self.dtype == 16"),
+        ("escape", "an escape in a text", 'self.dtype == "f\\u0031"'),
+    ):
+        edit = (f"{where}/0", condition)
+        claimed.bad(f"descriptor-condition-{name}", "ACP-O02", mutation, why, edit)
 
 
 def _memory(base: Page) -> None:

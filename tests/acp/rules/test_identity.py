@@ -35,6 +35,7 @@ def system(path, value):
         ("/memories/2", descriptor()["memories"][1], "/memories/2/id"),
         ("/ports", [PORT, PORT], "/ports/1/id"),
         ("/ops/1", descriptor()["ops"][0], "/ops/1/op"),
+        ("/queues", [{"kind": "COPY", "max": 1}, {"kind": "COPY", "max": 2}], "/queues/1/kind"),
         ("/memories/1/engines", ["tensor", "vector"], "/memories/1/engines/1"),
         ("/memories/1/backing_id", "ddr", "/memories/1/backing_id"),
         ("/memories/1/backing_id", "l2", "/memories/1/backing_id"),
