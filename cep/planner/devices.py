@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from acp.canonical import digest
 from acp.diagnostics import Refused
+from cep.conditions import unmet
 from cep.opset import OPERATIONS, PREFIX
 from cep.planner.work import moved_bytes, operations
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from acp.v1.capability import CapabilityDescriptor, Memory, OperationVariant
     from acp.v1.measurement import MeasurementPoint, MeasurementRecord
     from acp.v1.system import SystemDescriptor
+    from cep.expr import Ranges
     from cep.graph import Node
     from cep.opset.definition import Operand, TensorType
 
@@ -83,10 +85,10 @@ class Device:
             return f"={self.memory.coherence_domain}"  # no slot begins so
         return f"{self.slot}/{self.memory.id}"
 
-    def supports(self, node: Node, types: Mapping[str, TensorType]) -> bool:
-        """Say whether the descriptor claims the operation for these operands."""
+    def supports(self, node: Node, types: Mapping[str, TensorType], ranges: Ranges) -> bool:
+        """Say whether the descriptor claims the operation for these operands, at all sizes."""
         return any(
-            _accepts(variant, node, types)
+            _accepts(variant, node, types, ranges)
             for claim in self.descriptor.ops
             if claim.op == node.target
             for variant in claim.variants
@@ -199,9 +201,9 @@ def _peak_bytes_per_s(descriptor: CapabilityDescriptor) -> int:
     return memory.combined_bytes_per_s or memory.read_bytes_per_s or 1_000_000_000
 
 
-def _accepts(variant: OperationVariant, node: Node, types: Mapping[str, TensorType]) -> bool:
-    if variant.where:
-        return False
+def _accepts(
+    variant: OperationVariant, node: Node, types: Mapping[str, TensorType], ranges: Ranges
+) -> bool:
     declared = OPERATIONS[node.target]
     limits = variant.operands or {}
     named = [
@@ -221,7 +223,7 @@ def _accepts(variant: OperationVariant, node: Node, types: Mapping[str, TensorTy
             return False
         if limit.rank and not limit.rank.min <= tensor.rank <= limit.rank.max:
             return False
-    return True
+    return all(unmet(text, node, types, ranges) is None for text in variant.where)
 
 
 def _spread(operands: Sequence[Operand], count: int) -> Sequence[Operand]:

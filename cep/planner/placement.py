@@ -211,7 +211,7 @@ def costs_of(
     times = []
     for node in view.nodes:
         row = [
-            d.time_ns(node, view.types, sizes) if d.supports(node, view.types) else inf
+            d.time_ns(node, view.types, sizes) if d.supports(node, view.types, view.ranges) else inf
             for d in devices
         ]
         if min(row) == inf:

@@ -83,8 +83,8 @@ def verify(  # noqa: PLR0913 - a verdict depends on all of this
         status_lists: Revocations, already verified.
         source: The source graph, to compare the plan with something that did not come with it.
         binding: Digests of descriptors by slot, where a predicate leaves the choice (CEP-C1).
-        recompute: Computes folded constants again, as `cep.reference.recompute` does. Without it, or
-            without weights, a warning says that they were not checked.
+        recompute: Computes folded constants again, as `cep.reference.recompute` does. Without it,
+            or without weights, a warning says that they were not checked.
         unsigned: The plan is not signed yet; CEP-I1 is left out, all else is checked.
 
     Raises:

@@ -13,14 +13,17 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from cep.graph import Cutter, GraphView, Region
+from cep.graph import Cutter, GraphView, Region, graph_digest
 from cep.opset.definition import DTYPE_BYTES
+from cep.rewrite import KIND, Replay, replay
+from cep.verify.binding import Binding, bind
 
 if TYPE_CHECKING:
     from acp.policy import TrustPolicy
     from acp.v1.capability import CapabilityDescriptor, Memory, OperationVariant
     from acp.v1.status import StatusList
     from acp.v1.system import SystemDescriptor
+    from cep.rewrite import Recompute
     from cep.store import Store
     from cep.v1.graph import Graph
     from cep.v1.plan import Arena, Plan, Queue
@@ -48,6 +51,8 @@ class Subject:
         refused_systems: Why a system descriptor that was given is not believed.
         store: Weights; None if they are not at hand.
         source: The source graph, where the caller has it apart from the plan.
+        asked: Digests of the descriptors that the caller wants slots to stand for.
+        recompute: Computes folded constants again; None if nothing at hand can.
         order: Steps in an order that agrees with happens-before (CEP-O1 finds it).
         clocks: How far each queue has come when a step begins, its own epoch included.
         told: Names a step for people.
@@ -65,6 +70,8 @@ class Subject:
     refused_systems: Sequence[str] = ()
     store: Store | None = None
     source: Graph | None = None
+    asked: Mapping[str, str] = field(default_factory=dict)
+    recompute: Recompute | None = None
     order: list[int] = field(default_factory=list)
     clocks: list[tuple[int, ...]] = field(default_factory=list)
     told: Callable[[int], str] = "step {}".format
@@ -129,11 +136,23 @@ class Subject:
         return self.plan.stream.ring_depth if self.plan.stream is not None else 1
 
     def work(self, step: int) -> tuple[str, tuple[int, ...]]:
-        """Return the ops that a step computes, alone or with others, and the member that lists them."""
+        """Return the member that lists the ops that a step computes, alone or jointly, and them."""
         body = self.plan.steps[step]
         if body.collective is not None:
             return "collective", body.collective.ops
         return "run", body.run.ops if body.run is not None else ()
+
+    @cached_property
+    def graph_digest(self) -> str:
+        """Digest of the plan's graph."""
+        return graph_digest(self.plan, self.view)
+
+    @cached_property
+    def replay(self) -> Replay | None:
+        """What the plan's log of rewrites leads to; None where it has none."""
+        logs = (entry for entry in self.plan.evidence if entry.kind == KIND)
+        log = next(logs, None)
+        return None if log is None else replay(log, self.plan, self.view)
 
     @cached_property
     def regions(self) -> dict[int, Region]:
@@ -159,10 +178,15 @@ class Subject:
         return self.queues[queue].device
 
     @cached_property
+    def binding(self) -> Binding:
+        """What each slot stands for."""
+        return bind(self.plan, self.descriptors, self.refused, self.asked)
+
+    @cached_property
     def by_slot(self) -> dict[str, CapabilityDescriptor]:
         """Verified descriptors by slot."""
-        named = {d.slot: d.descriptor_digest or "" for d in self.plan.devices}
-        return {slot: self.descriptors[d] for slot, d in named.items() if d in self.descriptors}
+        named = self.binding.digests.items()
+        return {slot: self.descriptors[d] for slot, d in named if d in self.descriptors}
 
     @cached_property
     def claims(self) -> dict[str, dict[str, Sequence[OperationVariant]]]:
@@ -204,7 +228,7 @@ class Subject:
         seeing: dict[str | None, set[str]] = {domain: set() for domain in self.domains.values()}
         for device in self.plan.devices:
             for domain in self.visible.get(device.slot, frozenset()) & seeing.keys():
-                seeing[domain].add(device.descriptor_digest or "")
+                seeing[domain].add(self.binding.digests[device.slot])
         return {domain: frozenset(digests) for domain, digests in seeing.items()}
 
     @cached_property

@@ -111,13 +111,14 @@ def test_a_device_without_main_memory_is_refused():
         ({"operands": {"*": {"dtypes": ["f16"]}}}, False),
         ({"operands": {"self": {"rank": {"min": 1, "max": 1}}}}, False),
         ({"operands": {"out": {"dtypes": ["f16"]}}}, False),
-        ({"where": ["b < 3"]}, False),
+        ({"where": ["self.shape[0] <= 8", "self.shape[1] % 4 == 0"]}, True),
+        ({"where": ["self.shape[0] <= 8", "self.shape[0] <= 7"]}, False),
     ],
 )
 def test_what_a_device_supports_is_what_it_claims(limit, supported):
     ops = [{"op": "cep-core/1:relu", "variants": [{"engine": "core", **limit}]}]
     (device,) = System.of([None], ops=ops).devices
-    node, types = node_of(graph([op("relu", ["x"], "y")]))
-    assert device.supports(node, types) is supported
-    other, types = node_of(graph([op("neg", ["x"], "y")]))
-    assert not device.supports(other, types)
+    view = GraphView.of(graph([op("relu", ["x"], "y"), op("neg", ["y"], "z")]))
+    relu, neg = view.nodes
+    assert device.supports(relu, view.types, view.ranges) is supported
+    assert not device.supports(neg, view.types, view.ranges)

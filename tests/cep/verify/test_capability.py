@@ -37,6 +37,8 @@ ACCEPTED = {
     "the layout": operand(layouts=["contiguous"]),
     "dense": operand(sparsity=["dense"]),
     "a limit on something else": operand("mat2", dtypes=["f64"]),
+    "conditions on sizes": claims(where=["self.shape[0] <= 8", "self.shape[-1] % 4 == 0"]),
+    "a condition on the dtype": claims(where=['self.dtype in ("f16", "f32")']),
 }
 REFUSED = {
     "another dtype": operand(dtypes=["f16"]),
@@ -47,7 +49,11 @@ REFUSED = {
     "another layout": operand(layouts=["channels_last"]),
     "sparse only": operand(sparsity=["2:4"]),
     "quantised only": operand(quant=["mxfp4"]),
-    "a condition that cannot be decided": claims(where=["b < 4"]),
+    "a size that is too large": claims(where=["self.shape[0] <= 7"]),
+    "a size that is no multiple": claims(where=["self.shape[0] % 2 == 0"]),
+    "one condition of two": claims(where=["self.rank == 2", "self.shape[-1] == 5"]),
+    "an operand that is not there": claims(where=["third.rank != 9"]),
+    "an attribute that is not there": claims(where=["attributes.beta != 9"]),
 }
 
 
@@ -67,6 +73,39 @@ def test_an_op_that_a_device_does_not_claim_is_refused():
         case.descriptors["right"] = descriptor("right", "host", ops=ops)
 
     assert refused_by("fork", change) == ["CEP-C2"]
+
+
+def test_a_condition_is_decided_for_all_sizes():
+    def told(divisor, where):
+        case = fork()
+        case.plan["symbols"][0] |= {"min": "2", "divisor": divisor}
+        claims(where=[where])(case)
+        return [d.message for d in case.verify().diagnostics]
+
+    assert told("2", "self.shape[0] % 2 == 0") == []
+    assert "self.shape[0] % 4 == 0 does not hold for b = " in told("2", "self.shape[0] % 4 == 0")[0]
+    assert "b is 2 to 8 in steps of 2" in told("2", "self.shape[0] % 4 == 0")[0]
+    messages = told("2", "self.shape[0] != 5")
+    assert "cannot be proven for all admissible sizes" in messages[0]
+
+
+def test_a_condition_on_an_attribute():
+    def change(alpha):
+        def claimed(case):
+            for name in case.descriptors:
+                ops = [{"op": n, "variants": [{"engine": "core"}]} for n in sorted(NAMES)]
+                ops[0]["variants"][0]["where"] = [f"attributes.alpha == {alpha}"]
+                case.descriptors[name] = descriptor(name, "host", ops=ops)
+
+        return claimed
+
+    assert min(NAMES).endswith("add.Tensor")
+    assert refused_by("fork", change(1)) == []
+    assert refused_by("fork", change(2)) == ["CEP-C2"]
+
+
+def test_a_condition_that_nobody_can_read_is_no_claim():
+    assert refused_by("fork", claims(where=["b < 4"])) == ["CEP-C5"]
 
 
 def test_one_variant_that_fits_is_enough():
