@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from acp.canonical import canonicalize, digest
 from acp.diagnostics import Refused, pointer
@@ -23,6 +23,7 @@ from cep.prove import Grid
 from cep.v1.graph import Attribute, Binding, Constant, DimList, Graph, IntList, Op, Value
 
 if TYPE_CHECKING:
+    from acp.canonical import JsonValue
     from cep.v1.plan import Plan
 
 
@@ -40,7 +41,8 @@ class Node:
     Attributes:
         target: Name with its opset: ``cep-core/1:add.Tensor``.
         inputs: Ids of the values that it reads.
-        attributes: By name; numbers, tokens, dims, or tuples of them.
+        attributes: By name; numbers, tokens, dims, or tuples of them. In a parsed graph, equal
+            attributes are one object.
         outputs: Ids of the values that it makes.
     """
 
@@ -56,7 +58,7 @@ class GraphView:
 
     Attributes:
         nodes: Operations in the document's order.
-        types: Declared type of each value.
+        types: Declared type of each value; equal types are one object.
         roles: Role of each value: IN, CONST, TEMP, STATE, OUT or TOKEN.
         constants: Where the values of role CONST come from.
         ranges: Admissible sizes of each symbol.
@@ -80,10 +82,14 @@ class GraphView:
             GraphError: A dim or attribute is not canonical (CEP-I3), or a name is defined twice
                 (CEP-T1).
         """
+        attributes: dict[object, Mapping[str, AttributeValue]] = {(): {}}
+        types: dict[object, TensorType] = {}
         return cls(
-            nodes=tuple(_node(op, i) for i, op in enumerate(document.ops)),
+            nodes=tuple(_node(op, i, attributes) for i, op in enumerate(document.ops)),
             types=_unique(
-                ((v.id, _type(v, i)) for i, v in enumerate(document.values)), "values", "value"
+                ((v.id, _type(v, i, types)) for i, v in enumerate(document.values)),
+                "values",
+                "value",
             ),
             roles={v.id: v.role for v in document.values},
             constants=_unique(((c.value, c) for c in document.constants), "constants", "constant"),
@@ -109,6 +115,20 @@ class GraphView:
             for value in dict.fromkeys(node.inputs):
                 readers.setdefault(value, []).append(i)
         return readers
+
+
+class Cut(NamedTuple):
+    """What separates a region from the rest of its graph.
+
+    Attributes:
+        inputs: Values that the region reads and does not make, constants aside.
+        outputs: Values that it makes and others read.
+        constants: Constants that it reads.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    constants: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,27 +171,39 @@ class Cutter:
         """Return the cutter of `view`."""
         return cls(view, view.consumers(), frozenset(b.value for b in view.outputs))
 
-    def region(self, ops: Sequence[int]) -> Region:
-        """Return the region of the operations with the given indices.
+    def cut(self, ops: Sequence[int]) -> Cut:
+        """Return the cut around the operations with the given indices.
 
         Inputs and constants come in the order of first use, outputs in the order of making.
         """
-        nodes = tuple(self.view.nodes[i] for i in ops)
+        nodes = [self.view.nodes[i] for i in ops]
         inside = set(ops)
-        made = {value for node in nodes for value in node.outputs}
-        read = dict.fromkeys(v for node in nodes for v in node.inputs if v not in made)
+        made = [value for node in nodes for value in node.outputs]
+        read = dict.fromkeys([value for node in nodes for value in node.inputs])
+        if len(nodes) > 1:
+            for value in made:
+                read.pop(value, None)
         kept = [
             value
-            for node in nodes
-            for value in node.outputs
-            if value in self.results or any(i not in inside for i in self.readers.get(value, ()))
+            for value in made
+            if value in self.results or not inside.issuperset(self.readers.get(value, ()))
         ]
+        constants = [v for v in read if v in self.view.constants]
+        for value in constants:
+            del read[value]
+        return Cut(tuple(read), tuple(kept), tuple(constants))
+
+    def region(self, ops: Sequence[int]) -> Region:
+        """Return the region of the operations with the given indices, with its cut."""
+        cut, nodes = self.cut(ops), tuple(self.view.nodes[i] for i in ops)
+        made = sorted({value for node in nodes for value in node.outputs})
+        read = dict.fromkeys(v for node in nodes for v in node.inputs)
         return Region(
             nodes=nodes,
-            inputs=tuple(v for v in read if v not in self.view.constants),
-            outputs=tuple(kept),
-            constants=tuple(v for v in read if v in self.view.constants),
-            types={v: self.view.types[v] for v in (*read, *sorted(made))},
+            inputs=cut.inputs,
+            outputs=cut.outputs,
+            constants=cut.constants,
+            types={v: self.view.types[v] for v in dict.fromkeys((*read, *made))},
             ranges=self.view.ranges,
         )
 
@@ -193,6 +225,7 @@ def graph_digest(document: Graph | Plan, view: GraphView | None = None) -> str:
     numbers = {binding.value: i for i, binding in enumerate(view.inputs)}
     free = len(view.inputs)
     first: dict[object, int] = {}
+    forms: dict[int, tuple[bytes, list[JsonValue]]] = {}
     expressions: list[list[object]] = []
     pending = [binding.value for binding in reversed(view.outputs)]
     while pending:
@@ -213,9 +246,11 @@ def graph_digest(document: Graph | Plan, view: GraphView | None = None) -> str:
                 pending += [v for v in reversed(node.inputs) if v not in numbers]
                 continue
             results = node.outputs
-            attributes = [a.to_json() for a in document.ops[maker].attributes]
+            if id(node.attributes) not in forms:
+                forms[id(node.attributes)] = _attribute_forms(document.ops[maker])
+            spelled, attributes = forms[id(node.attributes)]
             form = ["op", node.target, attributes, operands, len(results)]
-            key = (node.target, canonicalize(attributes), *operands, len(results))
+            key = (node.target, spelled, len(results), *operands)
         number = first.setdefault(key, free)
         if number == free:
             expressions.append(form)
@@ -230,6 +265,11 @@ def graph_digest(document: Graph | Plan, view: GraphView | None = None) -> str:
             "outputs": [[b.name, numbers[b.value]] for b in view.outputs],
         }
     )
+
+
+def _attribute_forms(op: Op) -> tuple[bytes, list[JsonValue]]:
+    forms: list[JsonValue] = [attribute.to_json() for attribute in op.attributes]
+    return canonicalize(forms), forms
 
 
 def _makers(view: GraphView) -> dict[str, int]:
@@ -317,7 +357,31 @@ def attribute_value(attribute: Attribute) -> AttributeValue:
     return attribute.dtype or attribute.token or ""
 
 
-def _node(op: Op, index: int) -> Node:
+def _node(op: Op, index: int, known: dict[object, Mapping[str, AttributeValue]]) -> Node:
+    spelled = tuple([_spelled(attribute) for attribute in op.attributes])
+    found = known.get(spelled)
+    if found is None:
+        found = known[spelled] = _attributes(op, index)
+    return Node(op.target, op.inputs, found, op.outputs)
+
+
+def _spelled(attribute: Attribute) -> tuple[object, ...]:
+    """Return what tells an attribute from another, 1 from true among it, and is quickly hashed."""
+    several = attribute.dims or attribute.integers
+    return (
+        attribute.name,
+        attribute.flag,
+        attribute.integer,
+        attribute.real,
+        attribute.dim,
+        attribute.dtype,
+        attribute.token,
+        attribute.dims is None,
+        several and several.items,
+    )
+
+
+def _attributes(op: Op, index: int) -> Mapping[str, AttributeValue]:
     attributes: dict[str, AttributeValue] = {}
     last = ""
     for position, attribute in enumerate(op.attributes):
@@ -330,14 +394,18 @@ def _node(op: Op, index: int) -> Node:
             attributes[attribute.name] = attribute_value(attribute)
         except ValueError as error:
             raise GraphError.because("CEP-I3", str(error), place) from None
-    return Node(op.target, op.inputs, attributes, op.outputs)
+    return attributes
 
 
-def _type(value: Value, index: int) -> TensorType:
+def _type(value: Value, index: int, known: dict[object, TensorType]) -> TensorType:
+    spelled = (value.dtype, value.shape)
+    if (found := known.get(spelled)) is not None:
+        return found
     try:
-        return TensorType(value.dtype, tuple(expr.parse(d) for d in value.shape))
+        found = TensorType(value.dtype, tuple(expr.parse(d) for d in value.shape))
     except ValueError as error:
         raise GraphError.because("CEP-I3", str(error), pointer("values", index, "shape")) from None
+    return known.setdefault(spelled, found)
 
 
 def _type_form(tensor: TensorType) -> list[object]:
