@@ -8,14 +8,14 @@ library: 8 bytes of little-endian length, that many bytes of JSON, then the data
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from acp.canonical import decode
+from acp.canonical import canonicalize, decode
 from acp.diagnostics import Refused, pointer
 from cep.opset.definition import DTYPE_BYTES
 
@@ -158,6 +158,19 @@ def _believed(path: Path, digest: str) -> bytes:
             "fetch it again",
         )
     return data
+
+
+def pack(tensors: Mapping[str, tuple[str, Sequence[int], bytes]]) -> bytes:
+    """Return the safetensors file of some tensors: dtype, sizes and elements by name."""
+    names = {token: name for name, token in _DTYPES.items()}
+    header: dict[str, object] = {}
+    end = 0
+    for key, (dtype, shape, elements) in tensors.items():
+        start, end = end, end + len(elements)
+        header[key] = {"dtype": names[dtype], "shape": [*shape], "data_offsets": [start, end]}
+    text = canonicalize(header)
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + b"".join(e for _, _, e in tensors.values())
 
 
 def _read(path: Path) -> bytes:

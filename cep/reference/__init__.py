@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cep.reference.accuracy import allowed_error, class_of
 from cep.reference.evaluation import FUNCTIONS, EvaluationError, apply, evaluate
+from cep.reference.folding import recompute
 from cep.reference.namespace import NamespaceError
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "apply",
     "class_of",
     "evaluate",
+    "recompute",
 ]

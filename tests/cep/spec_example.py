@@ -19,12 +19,22 @@ from acp.dsse import CAPABILITY_DESCRIPTOR, PLAN, SYSTEM_DESCRIPTOR, sign
 from acp.keys import PrivateKey
 from acp.policy import Grant, TrustedKey, TrustPolicy
 from cep.opset import opset_digest
+from cep.reference import recompute
 from cep.store import Store
 from cep.verify import verify
 
 SPEC = Path(__file__).resolve().parents[2] / "spec" / "cep.md"
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 KEY = PrivateKey.generate()
+ONES = {
+    "target": "cep-core/1:full",
+    "attributes": [
+        {"name": "dtype", "dtype": "f32"},
+        {"name": "fill_value", "integer": "1"},
+        {"name": "size", "dims": {"items": ["4", "4"]}},
+    ],
+    "outputs": ["w"],
+}
 POLICY = TrustPolicy(
     spec="acp-trust/1",
     keys=(TrustedKey.of(KEY.public),),
@@ -149,7 +159,7 @@ def judge(text, envelope, directory, now=NOW, **options):
         envelope,
         policy=POLICY,
         now=now,
-        **{"store": store, "descriptors": descriptors(text)} | options,
+        **{"store": store, "descriptors": descriptors(text), "recompute": recompute} | options,
     )
 
 
@@ -163,12 +173,17 @@ def refreshed(text):
     text = _renamed(text, plan["opsets"][0]["schema_digest"], opset_digest())
     described = digest(json.loads(blocks(text)["descriptor"]))
     text = _renamed(text, plan["devices"][0]["descriptor_digest"], described)
-    for pattern in (r"CEP-C2\*\*.*?graph_digest\", \"value\": \"(sha256:\w+)", None):
+    for rule in ("C2", "E4", None):
         plan = json.loads(blocks(text)["plan"])
         old = plan["source"]["graph_digest"]
-        if pattern is not None:
+        if rule is not None:
+            pattern = rf"CEP-{rule}\*\*.*?graph_digest\", \"value\": \"(sha256:\w+)"
             old = re.search(pattern, text, flags=re.DOTALL)[1]
+        if rule == "C2":
             plan["ops"][1]["target"] = "cep-core/1:neg"
+        if rule == "E4":
+            plan = patched(plan, [{"op": "add", "path": "/ops/0", "value": ONES}])
+            plan["constants"] = []
         text = _renamed(text, old, graph_lines(plan)[-1][1])
     lines = "\n".join(json.dumps(line) for line in graph_lines(plan))
     return text.replace(blocks(text)["digests"], lines)
