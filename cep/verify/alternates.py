@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from cep.verify.capability import claimed_on
+from cep.verify.capability import claimed_on, suited_to
 from cep.verify.order import reached_from, seen_from
 from cep.verify.rules import Finding, rule
 from cep.verify.subject import MAX_ALTERNATES
@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 Carries: TypeAlias = "Callable[[Subject, int, str], Iterator[Finding]]"
 """Finds why the device of a queue cannot carry out a step."""
 
-RUNS: Final[dict[str, Carries]] = {"CEP-C2": claimed_on, "CEP-O6": seen_from}
-COPIES: Final[dict[str, Carries]] = {"CEP-O5": reached_from}
+RUNS: Final[dict[str, Carries]] = {
+    "CEP-C2": claimed_on,
+    "CEP-C4": suited_to,
+    "CEP-O6": seen_from,
+}
+COPIES: Final[dict[str, Carries]] = {"CEP-C4": suited_to, "CEP-O5": reached_from}
 
 
 @rule("CEP-C6", stage=4)

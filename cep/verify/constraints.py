@@ -28,8 +28,7 @@ def deadline(s: Subject) -> Iterator[Finding]:
     limit = s.plan.constraints.deadline_ns
     if limit is None:
         return
-    ways, took = _ways(s), [0] * len(s.plan.steps)
-    wrong = False
+    ways, wrong = _ways(s), False
     for i, path, p99 in _estimates(s, "p99_ns"):
         least = _least_ns(s, ways, s.plan.steps[i])
         if p99 is None or p99 < least:
@@ -37,16 +36,22 @@ def deadline(s: Subject) -> Iterator[Finding]:
             what = "not stated" if p99 is None else f"{p99} ns, which no link allows"
             message = f"p99_ns is {what}: a deadline needs it of each step, here at least {least}"
             yield Finding(path, message)
-        took[i] = max(took[i], p99 or 0)
     if wrong:
         return
-    took = _beside(s, took)
-    took = [max(took[i] for i in members) for members in s.party]
     times = s.plan.stream.microbatches if s.plan.stream else 1
-    whole = Timing.of(s, took).whole * times
+    whole = Timing.of(s, expected(s)).whole * times
     if whole > limit:
         message = f"the schedule takes {whole} ns by the p99 of its steps; promised are {limit}"
         yield Finding(("constraints", "deadline_ns"), message)
+
+
+def expected(s: Subject) -> list[int]:
+    """Return what each step takes on a path: the most of its p99, with what may run beside it."""
+    took = [0] * len(s.plan.steps)
+    for i, _, p99 in _estimates(s, "p99_ns"):
+        took[i] = max(took[i], p99 or 0)
+    took = _beside(s, took)
+    return [max(took[i] for i in members) for members in s.party]
 
 
 @rule("CEP-K2", stage=4)

@@ -32,7 +32,10 @@ class Timing:
 
     @classmethod
     def of(cls, s: Subject, took: Sequence[int]) -> Self:
-        """Return the times where each step takes as long as `took` says; needs CEP-O1."""
+        """Return the times where each step takes as long as `took` says; needs CEP-O1.
+
+        The members of a collective, of which `predecessors` names the first, take equally long.
+        """
         before = [list(predecessors(s, i)) for i in range(len(took))]
         begins, rest = [0] * len(took), [0] * len(took)
         for i in s.order:
@@ -40,6 +43,7 @@ class Timing:
         for i in reversed(s.order):
             for b in before[i]:
                 rest[b] = max(rest[b], took[i] + rest[i])
+        rest = [rest[members[0]] for members in s.party]
         return cls(begins, rest, max(map(sum, zip(begins, took, strict=True)), default=0))
 
     def through(self, step: int, took: int) -> int:

@@ -71,6 +71,11 @@ CASES = {
     ),
     "the step's own device": ("fork", alternate(0, "left"), "CEP-C6"),
     "a device twice": ("fork", alternate(0, "right", "right"), "CEP-C6"),
+    "a queue for copies only": (
+        "fork",
+        all_of(alternate(0, "spare"), at("queues/2", {"id": "spare", "device": "right", "kind": "COPY"})),
+        "CEP-C6",
+    ),
     "a queue that there is not": ("fork", alternate(0, "middle"), "CEP-I6"),
     "bits that may differ between models": (
         "fork", repeatable(["SAME_MODEL"], ["SAME_MODEL"]), "CEP-C6",
