@@ -73,7 +73,9 @@ CASES = {
     "a device twice": ("fork", alternate(0, "right", "right"), "CEP-C6"),
     "a queue for copies only": (
         "fork",
-        all_of(alternate(0, "spare"), at("queues/2", {"id": "spare", "device": "right", "kind": "COPY"})),
+        all_of(
+            alternate(0, "spare"), at("queues/2", {"id": "spare", "device": "right", "kind": "COPY"}),
+        ),
         "CEP-C6",
     ),
     "a queue that there is not": ("fork", alternate(0, "middle"), "CEP-I6"),
