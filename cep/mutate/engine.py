@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from acp.canonical import canonicalize, decode
 from acp.diagnostics import Severity
-from cep.mutate import artifacts, computation, identity, placement, schedule
+from cep.mutate import artifacts, computation, devices, identity, placement, schedule
 from cep.mutate.change import Change, Document, Operator, Surroundings
 from cep.mutate.equivalence import unproven
 from cep.verify import Report, vouch
@@ -22,10 +22,11 @@ from cep.verify import verify as judge
 
 if TYPE_CHECKING:
     from acp.policy import TrustPolicy
+    from cep.rewrite import Recompute
     from cep.store import Store
     from cep.verify import Vouched
 
-FAMILIES: Final = (artifacts, identity, computation, schedule, placement)
+FAMILIES: Final = (artifacts, identity, devices, computation, schedule, placement)
 OPERATORS: Final[Mapping[str, Operator]] = MappingProxyType(
     {
         name: operator
@@ -141,6 +142,7 @@ class Bench:
         policy: Which key may sign what for whom.
         now: The moment to judge by, aware of its time zone.
         store: Weights.
+        recompute: Computes folded constants again.
     """
 
     plan: bytes
@@ -148,6 +150,7 @@ class Bench:
     policy: TrustPolicy
     now: datetime
     store: Store | None = None
+    recompute: Recompute | None = None
 
     @cached_property
     def _known(self) -> Vouched:
@@ -165,6 +168,7 @@ class Bench:
             policy=self.policy,
             now=self.now,
             store=self.store,
+            recompute=self.recompute,
             unsigned=True,
         )
 

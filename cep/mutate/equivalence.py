@@ -14,13 +14,14 @@ descriptors do not make equal to one that it uses.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from acp.canonical import canonicalize
+from acp.canonical import canonicalize, digest
 from cep.expr import Range, parse
 from cep.opset.definition import DTYPE_BYTES
 
@@ -195,6 +196,7 @@ class _Proof:
         self._same_graph()
         self._promises()
         self._layout()
+        self._queues()
         self._regions()
         self._transfers()
         self._accesses()
@@ -278,6 +280,19 @@ class _Proof:
             if v["role"] == "CONST" and (device is None or v["id"] in read)
         )
 
+    def _queues(self) -> None:
+        """Check that each step is in a queue that can do it, and that there can be so many."""
+        new = self.new
+        kinds = {q["id"]: q["kind"] for q in new.plan["queues"]}
+        for step in new.plan["steps"]:
+            if kinds[step["queue"]] not in ("COMPUTE", *(["COPY"] if "transfer" in step else [])):
+                raise _Unproven("a step is in a queue for something else")
+        counts = Counter((q["device"], q["kind"]) for q in new.plan["queues"])
+        for (device, kind), count in counts.items():
+            most = {one.kind: one.max for one in new.descriptors[device].queues}
+            if count > most.get(kind, 1):
+                raise _Unproven(f"{device!r} may not have so many queues")
+
     def _regions(self) -> None:
         known = {
             region: (self.old.operands(step), self.old.device(step), step["run"].get("artifact"))
@@ -338,7 +353,7 @@ class _Proof:
     def _ways(self, link: str) -> Iterator[tuple[str, str, str]]:
         """Yield the memories between which a link carries data."""
         held: dict[str, set[str]] = {}
-        slots = {d["slot"]: d.get("descriptor_digest", "") for d in self.new.plan["devices"]}
+        slots = {slot: digest(one.to_json()) for slot, one in self.new.descriptors.items()}
         for name, arena in self.new.arenas.items():
             held.setdefault(slots[arena["device"]], set()).add(self.new.memory(name)[1])
         for system in self.systems:

@@ -55,8 +55,8 @@ def _device_digest(plan: Document, _: Surroundings) -> Iterator[Change]:
 @FAMILY.meant_for("CEP-C5")
 def _device_doubted(plan: Document, around: Surroundings) -> Iterator[Change]:
     """Name a descriptor that was given and is not believed."""
-    for i in range(len(plan["devices"])):
-        for digest in around.doubted:
+    for i, device in enumerate(plan["devices"]):
+        for digest in around.doubted if "descriptor_digest" in device else ():
             yield Change(("devices", i, "descriptor_digest"), digest)
 
 
@@ -113,7 +113,7 @@ def _undeclared_member(_: Document, __: Surroundings) -> Iterator[Change]:
         yield Change(path, value)
 
 
-@FAMILY.meant_for("CEP-I4")
+@FAMILY.meant_for("CEP-I4", "CEP-C1")
 def _undeclared_predicate(plan: Document, _: Surroundings) -> Iterator[Change]:
     """Name a condition in place of a descriptor."""
     for i, device in enumerate(plan["devices"]):

@@ -119,6 +119,15 @@ def full():
     return Case(members, devices)
 
 
+def bound():
+    """A device that the plan describes with a condition, and a queue that only copies."""
+    case = fork()
+    case.plan["features"] = ["predicates"]
+    wanted = 'subject.model == "left" and memories[ram].capacity_bytes_per_instance >= 4096'
+    case.plan["devices"][0] = {"slot": "left", "predicate": wanted}
+    return case
+
+
 def woven(layers, lanes):
     """A lattice: each lane copies what its neighbour made."""
     made = lattice(layers * lanes * 2, lanes=lanes)
@@ -151,6 +160,7 @@ def small(folder):
     return {
         "chain": chained,
         "fork": of(fork()),
+        "bound": of(bound()),
         "full": of(full()),
         "compiled": of(mutated("chain", compiled)),
         "annex": annex(folder / "annex"),
