@@ -51,15 +51,16 @@ TEXTS: Final = {
             'spec/cep.md, 12.6 Capability'
         ),
         demand=(
-            "The descriptor of a RUN step's device MUST claim every op of the region as it is used: "
-            'it lists the operation with at least one variant that matches. A variant matches if '
-            'every condition in `where` is met (section 5.1); each operand satisfies the constraints '
-            'under the name of its place in the signature, or under `*` where its name has none; and '
-            'each result satisfies the constraints under its name in the signature, if there are '
-            'any: `*` does not stand for results. A tensor satisfies constraints if its dtype is '
-            'among their `dtypes`, its rank within their `rank`, `contiguous` among their `layouts`, '
-            '`dense` among their `sparsity`, each where that is present, and if they have no '
-            '`quant`. All operands of a variadic place have its name.'
+            "The descriptor of a RUN step's device, and that of each device that takes part in a "
+            'COLLECTIVE, MUST claim every op of the region as it is used: it lists the operation '
+            'with at least one variant that matches. A variant matches if every condition in `where` '
+            'is met (section 5.1); each operand satisfies the constraints under the name of its '
+            'place in the signature, or under `*` where its name has none; and each result satisfies '
+            'the constraints under its name in the signature, if there are any: `*` does not stand '
+            'for results. A tensor satisfies constraints if its dtype is among their `dtypes`, its '
+            'rank within their `rank`, `contiguous` among their `layouts`, `dense` among their '
+            '`sparsity`, each where that is present, and if they have no `quant`. All operands of a '
+            'variadic place have its name.'
         ),
         reason=(
             "an op that isn't claimed isn't supported, and a condition that isn't proven may fail in "
@@ -150,13 +151,14 @@ TEXTS: Final = {
         demand=(
             "Of each entry of a step's `alternates`, the device of the queue MUST be able to carry "
             'out the step. The step MUST be a RUN or a TRANSFER. The device MUST be neither the '
-            "step's own nor that of an entry before. For a RUN, CEP-C2 and CEP-O6 MUST hold with it "
-            "in the place of the step's device; for a TRANSFER, it MUST see at least one of the two "
-            "arenas' memories, as CEP-O5 demands. Where `constraints.deterministic` is true, each "
-            "variant of each of the region's operations, in the descriptors of both devices, MUST "
-            'have a `numerics.determinism` of `CROSS_MODEL`, or of `SAME_MODEL` where it is one '
-            'descriptor for both. A plan MUST be refused with this id where the ops, reads and '
-            'writes of the steps of all alternates, and 1 for each alternate, exceed 1,000,000.'
+            "step's own nor that of an entry before. The queue MUST be of a kind that suits the step "
+            '(CEP-C4). For a RUN, CEP-C2 and CEP-O6 MUST hold with the device in the place of the '
+            "step's; for a TRANSFER, it MUST see at least one of the two arenas' memories, as CEP-O5 "
+            'demands. Where `constraints.deterministic` is true, each variant of each of the '
+            "region's operations, in the descriptors of both devices, MUST have a "
+            '`numerics.determinism` of `CROSS_MODEL`, or of `SAME_MODEL` where it is one descriptor '
+            'for both. A plan MUST be refused with this id where the ops, reads and writes of the '
+            'steps of all alternates, and 1 for each alternate, exceed 1,000,000.'
         ),
         reason=(
             'a fallback that was not verified is no fallback. Nothing else need be verified: an '
@@ -301,7 +303,7 @@ TEXTS: Final = {
             '    "inline": '
             '"eyJvcHMiOlt7ImF0dHJpYnV0ZXMiOlt7ImR0eXBlIjoiZjMyIiwibmFtZSI6ImR0eXBlIn0seyJpbnRlZ2VyIjoiMSIsIm5hbWUiOiJmaWxsX3ZhbHVlIn0seyJkaW1zIjp7Iml0ZW1zIjpbIjQiLCI0Il19LCJuYW1lIjoic2l6ZSJ9XSwib3V0cHV0cyI6WyJ3Il0sInRhcmdldCI6ImNlcC1jb3JlLzE6ZnVsbCJ9XSwicmV3cml0ZXMiOltbImZvbGQiLCJ3Il1dfQ=="}]},\n'
             '  {"op": "replace", "path": "/source/graph_digest", "value": '
-            '"sha256:0000000000000000000000000000000000000000000000000000000000000004"}\n'
+            '"sha256:ad3f45d92f5d3045e5e7313eb55264ed8d813eab29b8426ef3dd7fd2d89a4e27"}\n'
             ']'
         ),
         example_of=(
@@ -438,9 +440,9 @@ TEXTS: Final = {
             '`safety.limits[].device` and `constraints.peak_bytes[].device` name slots; '
             '`buffers[].arena` names an arena; `steps[].queue`, `waits[].queue` and '
             '`alternates[].queue` name queues; the entries of `reads` and `writes` and `in_place_of` '
-            'are indices of buffers; the entries of `run.ops` are indices of ops; `run.artifact` and '
-            '`alternates[].artifact` are digests of `artifacts`; the entries of '
-            '`evidence[].subject_steps` are indices of steps.'
+            'are indices of buffers; the entries of `run.ops` and `collective.ops` are indices of '
+            'ops; `run.artifact` and `alternates[].artifact` are digests of `artifacts`; the entries '
+            'of `evidence[].subject_steps` are indices of steps.'
         ),
         reason=(
             'a reference that leads nowhere, or to two places, is a plan about nothing.'
@@ -461,17 +463,21 @@ TEXTS: Final = {
         ),
         demand=(
             'Where there is a `constraints.deadline_ns`, every step and every alternate MUST have an '
-            '`estimate.p99_ns`. That of a TRANSFER over a link MUST NOT be less than the link takes: '
-            "its `latency_ns`, and the bytes of the value at the symbols' largest sizes divided by "
-            'the rate in the direction of the copy, in nanoseconds, rounded up; of several links '
-            'that satisfy CEP-O5, the least. The longest path over happens-before MUST NOT take '
-            'longer than the deadline, once for each micro-batch in a stream. On a path, a step '
-            "takes the largest `p99_ns` of its own estimate and of its alternates'; a RUN step takes "
-            'in addition what each RUN step takes that is on another queue of the same silicon and '
-            'neither happens before it nor after it; and the members of a collective all take what '
-            'the longest takes. Two queues are of the same silicon if they are of one device, or if '
-            'some believed system descriptor has nodes with the descriptors of both devices, and all '
-            'of these nodes name one `contention_group`.'
+            '`estimate.p99_ns` above 0. That of a TRANSFER over a link MUST NOT be less than the '
+            "link takes: its `latency_ns`, and the bytes of the value at the symbols' largest sizes "
+            'divided by the rate in the direction of the copy, in nanoseconds, rounded up; of '
+            'several links that satisfy CEP-O5, the least. A run MUST NOT take longer than the '
+            'deadline, where each step takes the largest `p99_ns` of its own estimate and of its '
+            "alternates', the members of a collective take what the longest of them takes, every "
+            'step begins as soon as the steps that happen before it have ended, and RUN steps on one '
+            'piece of silicon take turns. In a stream that is the time of one micro-batch, and '
+            'counts once for each.\n'
+            '\n'
+            'Two devices of a plan are on one piece of *silicon* if they are the same, or if some '
+            'believed system descriptor has nodes with the descriptors of both, and all of these '
+            'nodes name one `contention_group`. Turns are taken in the order in which the steps '
+            "would begin if no silicon were shared, and in the plan's order where they would begin "
+            'at once.'
         ),
         reason=(
             "a deadline that the plan's own numbers exceed is no promise, and what shares silicon "
@@ -612,12 +618,12 @@ TEXTS: Final = {
         demand=(
             'Where a buffer that a step writes overlaps a buffer that the same step reads, the '
             'written one MUST name the read one in `in_place_of`; both MUST begin at the same offset '
-            'and hold values of the same dtype and dims; the step MUST be a RUN in whose region '
-            'exactly one op reads the old value; and that op MUST be pointwise and have the new '
-            'value as its only output. A step that writes a buffer with `in_place_of` MUST read the '
-            'buffer that it names, and the two MUST overlap. A plan MUST be refused with this id '
-            'where the product of the numbers of reads and writes, added up over all steps, exceeds '
-            '8,000,000.\n'
+            'and hold values of the same dtype and dims; the step MUST be an ALL_REDUCE, or a RUN in '
+            'whose region exactly one op reads the old value; and that op MUST be pointwise and have '
+            'the new value as its only output. A step that writes a buffer with `in_place_of` MUST '
+            'read the buffer that it names, and the two MUST overlap. A plan MUST be refused with '
+            'this id where the product of the numbers of reads and writes, added up over all steps, '
+            'exceeds 8,000,000.\n'
             '\n'
             'The pointwise operations are those of `cep-core/1` that compute each element of the '
             'result from the elements at the same place:\n'
@@ -786,18 +792,18 @@ TEXTS: Final = {
         demand=(
             "What a plan keeps in each domain (section 8) MUST NOT exceed the domain's room less a "
             'reserve of one sixteenth of it, rounded down to whole bytes. What it keeps is the '
-            "`bytes` of the arenas in the domain's memories, and the weights of each device whose "
-            'main memory is of the domain. The weights of a device are the largest sizes of the '
-            'constants read by the regions of its queues, and by those for which it is an alternate '
-            '(CEP-C6), each constant once. The main memory of a device is the largest one of role '
-            '`DEVICE` or `SHARED`, by `instances` times `capacity_bytes_per_instance`, the first of '
-            'equals. The room of a domain is the least that a memory of it of role `DEVICE`, '
-            "`SHARED` or `SCRATCH` in one of the plan's descriptors has: `usable_bytes`, or where "
-            'that is absent or 0, `instances` times `capacity_bytes_per_instance`. A domain without '
-            'such a memory has no room.\n'
+            "`bytes` of the arenas in the domain's memories, in a stream `ring_depth` times, and the "
+            'weights of each device whose main memory is of the domain. The weights of a device are '
+            'the largest sizes of the constants read by the regions of its queues, and by those for '
+            'which it is an alternate (CEP-C6), each constant once. The main memory of a device is '
+            'the largest one of role `DEVICE` or `SHARED`, by `instances` times '
+            '`capacity_bytes_per_instance`, the first of equals. The room of a domain is the least '
+            "that a memory of it of role `DEVICE`, `SHARED` or `SCRATCH` in one of the plan's "
+            'descriptors has: `usable_bytes`, or where that is absent or 0, `instances` times '
+            '`capacity_bytes_per_instance`. A domain without such a memory has no room.\n'
             '\n'
-            'The arenas of a device and its weights together MUST NOT exceed an entry of '
-            '`constraints.peak_bytes` for it.'
+            'The arenas of a device, in all their copies, and its weights together MUST NOT exceed '
+            'an entry of `constraints.peak_bytes` for it.'
         ),
         reason=(
             'several devices may share one memory. The reserve is for what the stacks keep for '
@@ -854,6 +860,72 @@ TEXTS: Final = {
             'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
         ),
     ),
+    "CEP-O3": RuleText(
+        code=(
+            'CEP-O3'
+        ),
+        place=(
+            'spec/cep.md, 12.5 Order'
+        ),
+        demand=(
+            'Every member of a group MUST have as many COLLECTIVE steps of the group as every other '
+            'one. A group MUST have two members or more, on different devices. The steps of an '
+            'instance MUST have the same `kind` and `ops`, and its joint region, and what its '
+            'members read and write, MUST be as the table of section 9.4 says for the kind.'
+        ),
+        reason=(
+            'a member that waits for one that never comes waits for ever, and members that do '
+            'different things make nothing that anybody planned. Groups that two queues meet in '
+            'different orders need no rule of their own: they are a cycle of happens-before '
+            '(CEP-O1). In the example the left device takes part in a broadcast and the right one in '
+            'a gather.'
+        ),
+        example=(
+            '[\n'
+            '  {"op": "add", "path": "/features", "value": ["collectives"]},\n'
+            '  {"op": "add", "path": "/steps/1", "value": {"queue": "left.compute", "reads": [1],\n'
+            '    "collective": {"group": "both", "kind": "BROADCAST"}}},\n'
+            '  {"op": "replace", "path": "/steps/2", "value": {"queue": "right.copy", "writes": [2],\n'
+            '    "collective": {"group": "both", "kind": "ALL_GATHER"}}}\n'
+            ']'
+        ),
+        example_of=(
+            'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
+        ),
+    ),
+    "CEP-O4": RuleText(
+        code=(
+            'CEP-O4'
+        ),
+        place=(
+            'spec/cep.md, 12.5 Order'
+        ),
+        demand=(
+            'In a stream, `ring_depth` MUST NOT exceed `microbatches`. Let the first `ring_depth` + '
+            '1 micro-batches of it, or all if there are fewer, be written out as section 9.5 says: '
+            'every step once for each micro-batch, the buffers in each copy of their arenas as '
+            'buffers of their own, the writing of inputs and the reading of outputs as steps of two '
+            'more queues. Of this, CEP-O1, CEP-O2 and CEP-M3 to CEP-M7 MUST hold. A plan MUST be '
+            'refused with this id where the number of its steps times three, its reads, writes, '
+            'waits, buffers and arenas, added up and times the number of micro-batches that are '
+            'written out, exceed 2,000,000. A plan that is no stream MUST NOT have waits with a '
+            '`lag`.'
+        ),
+        reason=(
+            'two micro-batches that use the same copy are as dangerous to each other as two steps '
+            'that use the same bytes. In the example the product for the second micro-batch may be '
+            "put where the first one's is still being copied."
+        ),
+        example=(
+            '[\n'
+            '  {"op": "add", "path": "/features", "value": ["streams"]},\n'
+            '  {"op": "add", "path": "/stream", "value": {"microbatches": 2, "ring_depth": 1}}\n'
+            ']'
+        ),
+        example_of=(
+            'JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A'
+        ),
+    ),
     "CEP-O5": RuleText(
         code=(
             'CEP-O5'
@@ -868,7 +940,12 @@ TEXTS: Final = {
             'names one, a believed system descriptor MUST have a link of that id between two nodes, '
             'with a rate above 0 in the direction of the copy, from a node whose descriptor is that '
             "of a device of the plan that sees the source's arena to one whose descriptor is that of "
-            "a device that sees the destination's. Routes over switches are not followed."
+            "a device that sees the destination's. Routes over switches are not followed.\n"
+            '\n'
+            "The devices of a group's members MUST be connected, each with each, by others of them "
+            'or directly: two are connected directly if they see a common memory, or if believed '
+            'system descriptors have links with a rate above 0 in both directions between nodes with '
+            'their descriptors.'
         ),
         reason=(
             "data doesn't move where nothing connects."
@@ -888,8 +965,8 @@ TEXTS: Final = {
             'spec/cep.md, 12.5 Order'
         ),
         demand=(
-            'Every buffer that a RUN step reads or writes MUST be in an arena whose memory its '
-            "queue's device sees (section 8)."
+            'Every buffer that a RUN or COLLECTIVE step reads or writes MUST be in an arena whose '
+            "memory its queue's device sees (section 8)."
         ),
         reason=(
             "what a device doesn't see must be brought to it by a TRANSFER."
@@ -1040,10 +1117,10 @@ TEXTS: Final = {
             'With `safety.watchdog_ppm`, that MUST exceed 1,000,000, and every step and every '
             'alternate MUST have an `estimate.p99_ns` above 0. Where there is a '
             '`constraints.deadline_ns` too, no step that trips may make the run late: for each step, '
-            'the longest chain of steps that contains it and in which each is the step right before '
-            'the next in its queue, or one whose epoch the next waits for, MUST NOT take longer than '
-            'the deadline, where every step takes its p99, but this one its watchdog time (section '
-            '9.3) and, with ALTERNATE, the largest p99 of its alternates on top.'
+            'the longest path that contains it, in one of the micro-batches of a stream, MUST NOT '
+            'take longer than the deadline, where every step takes what CEP-K1 says, but this one, '
+            'in place of its largest `p99_ns`, its watchdog time (section 9.3), and with ALTERNATE '
+            'the largest `p99_ns` of its alternates on top; and nothing less than CEP-K1 says.'
         ),
         reason=(
             'a watchdog that bites before a step should be done bites the healthy; one that bites '
@@ -1124,7 +1201,8 @@ TEXTS: Final = {
             'spec/cep.md, 12.3 Structure'
         ),
         demand=(
-            'Every op MUST be in exactly one region, once.'
+            'Every op MUST be in exactly one region, once. The members of an instance of a '
+            'collective (section 9.4) have one region together.'
         ),
         reason=(
             "what is in no region isn't computed."
@@ -1176,7 +1254,9 @@ TEXTS: Final = {
         demand=(
             "The values in the buffers that a RUN step reads MUST be the inputs of its region's cut, "
             'each once; buffers of constants that the region uses may be among them. The values in '
-            'the buffers that it writes MUST be the outputs of the cut, each once.'
+            'the buffers that it writes MUST be the outputs of the cut, each once. Of a joint region '
+            '(section 9.4), the members together read the inputs, each once, and write the outputs, '
+            'each at least once.'
         ),
         reason=(
             'what a step touches is what the rules of memory reason about.'
@@ -1196,7 +1276,7 @@ TEXTS: Final = {
             'spec/cep.md, 12.3 Structure'
         ),
         demand=(
-            'Every op MUST come after those whose outputs it reads, in `ops` and in `run.ops` of its '
+            'Every op MUST come after those whose outputs it reads, in `ops` and in the `ops` of its '
             'region.'
         ),
         reason=(
@@ -1337,8 +1417,8 @@ TEXTS: Final = {
         demand=(
             'Where `constraints.deterministic` is true, no op may give other bits for the same '
             'inputs: its operation MUST NOT be marked as not deterministic in the opset, and the '
-            'descriptor of the device that runs it MUST list the operation, with a '
-            '`numerics.determinism` other than `NONE` in each of its variants.'
+            'descriptor of the device that runs it, or of each that takes part in it, MUST list the '
+            'operation, with a `numerics.determinism` other than `NONE` in each of its variants.'
         ),
         reason=(
             'a variant that says nothing promises nothing, and which variant a device takes is not '

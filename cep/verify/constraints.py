@@ -7,7 +7,6 @@ whether the estimates add up, and whether descriptors allow them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import accumulate
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cep.verify.rules import Finding, rule
@@ -31,27 +30,30 @@ def deadline(s: Subject) -> Iterator[Finding]:
     ways, wrong = _ways(s), False
     for i, path, p99 in _estimates(s, "p99_ns"):
         least = _least_ns(s, ways, s.plan.steps[i])
-        if p99 is None or p99 < least:
+        if not p99 or p99 < least:
             wrong = True
-            what = "not stated" if p99 is None else f"{p99} ns, which no link allows"
-            message = f"p99_ns is {what}: a deadline needs it of each step, here at least {least}"
+            what = f"{p99} ns, which no link allows" if p99 else "not stated"
+            message = (
+                f"p99_ns is {what}: a deadline needs it of each step, here at least {max(1, least)}"
+            )
             yield Finding(path, message)
     if wrong:
         return
-    times = s.plan.stream.microbatches if s.plan.stream else 1
-    whole = Timing.of(s, expected(s)).whole * times
+    _, timing = expected(s)
+    whole = timing.whole * (s.plan.stream.microbatches if s.plan.stream else 1)
     if whole > limit:
         message = f"the schedule takes {whole} ns by the p99 of its steps; promised are {limit}"
         yield Finding(("constraints", "deadline_ns"), message)
 
 
-def expected(s: Subject) -> list[int]:
-    """Return what each step takes on a path: the most of its p99, with what may run beside it."""
-    took = [0] * len(s.plan.steps)
+def expected(s: Subject) -> tuple[list[int], Timing]:
+    """Return the most that each step takes by its p99, and the times of a run that follow."""
+    took, silicon = [0] * len(s.plan.steps), _silicon(s)
     for i, _, p99 in _estimates(s, "p99_ns"):
         took[i] = max(took[i], p99 or 0)
-    took = _beside(s, took)
-    return [max(took[i] for i in members) for members in s.party]
+    took = [max(took[i] for i in members) for members in s.party]
+    needs = [silicon[s.device_of(i)] if step.run else () for i, step in enumerate(s.plan.steps)]
+    return took, Timing.of(s, took, needs)
 
 
 @rule("CEP-K2", stage=4)
@@ -109,35 +111,6 @@ def _least_ns(s: Subject, ways: Ways, step: Step) -> int:
         ),
         default=0,
     )
-
-
-def _beside(s: Subject, took: list[int]) -> list[int]:
-    """Return what each step takes with all that may run beside it on the same silicon.
-
-    Of another queue, those that may are the steps between the last that happens before the step
-    and the first that it happens before.
-    """
-    lines: dict[str, list[int]] = {}
-    for i, step in enumerate(s.plan.steps):
-        lines.setdefault(step.queue, []).append(i)
-    computing = {s.plan.steps[i].queue for i, step in enumerate(s.plan.steps) if step.run}
-    sums = {
-        q: [0, *accumulate(took[i] if s.plan.steps[i].run else 0 for i in lines[q])]
-        for q in computing
-    }
-    silicon = _silicon(s)
-    found = list(took)
-    for mine in computing:
-        for other in computing - {mine}:
-            if silicon[s.queues[mine].device].isdisjoint(silicon[s.queues[other].device]):
-                continue
-            number, after = s.queue_numbers[other], 0
-            for i in lines[mine]:
-                while after < len(lines[other]) and not s.before(i, lines[other][after]):
-                    after += 1
-                if s.plan.steps[i].run:
-                    found[i] += sums[other][after] - sums[other][s.clocks[i][number]]
-    return found
 
 
 def _silicon(s: Subject) -> dict[str, set[object]]:

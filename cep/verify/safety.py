@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from cep.verify.constraints import expected
 from cep.verify.memory import kept, main_memory, room_of
 from cep.verify.rules import Finding, rule
-from cep.verify.timing import Timing
 
 if TYPE_CHECKING:
     from cep.v1.plan import Estimate
@@ -43,8 +42,8 @@ def watchdogs(s: Subject) -> Iterator[Finding]:
                 yield Finding(path, "the watchdog has no estimate.p99_ns to go by")
     if silent or deadline is None:
         return
-    took = expected(s)
-    timing, batches = Timing.of(s, took), s.plan.stream.microbatches if s.plan.stream else 1
+    took, timing = expected(s)
+    batches = s.plan.stream.microbatches if s.plan.stream else 1
     for i, step in enumerate(s.plan.steps):
         own, other = (
             _p99(step.estimate),

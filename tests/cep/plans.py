@@ -100,14 +100,17 @@ def descriptor(name, domain=None, **changes):
     }  # fmt: skip
 
 
-def system(descriptors, links):
+def system(descriptors, links, nodes=None):
     return {
         "spec": "acp/1",
         "uri": "https://example.com/box",
         "revision": "1",
         "issuer": ISSUER,
         **TERM,
-        "nodes": [{"id": name, "descriptor_digest": digest(d)} for name, d in descriptors.items()],
+        "nodes": [
+            {"id": name, "descriptor_digest": digest(d), **(nodes or {}).get(name, {})}
+            for name, d in descriptors.items()
+        ],
         **({"links": links} if links else {}),
     }
 
@@ -135,12 +138,14 @@ class Case:
         plan: The plan as a JSON value.
         descriptors: Descriptors by slot, as JSON values.
         links: Links of the system.
+        nodes: Further members of the system's nodes, by their names.
         sealed: The digests in the plan are made to fit before it is judged.
     """
 
     plan: dict
     descriptors: dict
     links: list = field(default_factory=list)
+    nodes: dict = field(default_factory=dict)
     sealed: bool = True
 
     def seal(self):
@@ -155,7 +160,7 @@ class Case:
     def envelopes(self):
         return [
             *(signed(d, CAPABILITY_DESCRIPTOR) for d in self.descriptors.values()),
-            signed(system(self.descriptors, self.links), SYSTEM_DESCRIPTOR),
+            signed(system(self.descriptors, self.links, self.nodes), SYSTEM_DESCRIPTOR),
         ]
 
     def verify(self, **kwargs):
