@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from acp.canonical import canonicalize
 from acp.dsse import CAPABILITY_DESCRIPTOR, PLAN
-from conformance.author import keys, plan_artifacts, plan_symbols, plans
+from conformance.author import keys, plan_artifacts, plan_conditions, plan_symbols, plans
 from conformance.author.book import NOW, Book, Edit, Json, Question, Vector, edited, identity, text
 from conformance.author.documents import DIGEST, STATUS, entry
 from conformance.author.plans import POLICY, Deck
@@ -116,6 +116,7 @@ def write() -> Book:
     _timing(chapters, shared)
     _capability(chapters, shared)
     plan_artifacts.write(chapters)
+    plan_conditions.write(chapters)
     plan_symbols.write(chapters)
     return chapters.book
 
@@ -905,11 +906,6 @@ def _capability(chapters: Chapters, base: Sheet) -> None:
         ("layout", "claims relu for blocked operands", (f"{operand}/*/layouts", ["blocked"])),
         ("sparsity", "claims relu for sparse operands", (f"{operand}/*/sparsity", ["2:4"])),
         ("quant", "claims relu for quantised operands", (f"{operand}/*/quant", ["int8"])),
-        (
-            "condition",
-            "claims relu on a condition in no known grammar",
-            (f"{claim}/variants/0/where", ["the moon is full"]),
-        ),
     ):
         edits: tuple[Edit, ...] = (edit,)
         base.deal(
