@@ -53,9 +53,16 @@ def explain(plan: Plan, limit: int = LIMIT) -> Interleaving | None:
     Raises:
         ValueError: A reference does not resolve.
     """
-    accesses = sum(len(step.reads) + len(step.writes) for step in plan.steps)
+    batches = 1
+    if plan.stream is not None:
+        # What can go wrong in a stream can go wrong in its first micro-batches.
+        batches = min(plan.stream.microbatches, plan.stream.ring_depth + 1)
+        stream = plan.stream.model_copy(update={"microbatches": batches})
+        plan = plan.model_copy(update={"stream": stream})
+    accesses = batches * sum(len(step.reads) + len(step.writes) for step in plan.steps)
     pairs = sum(len(step.reads) * len(step.writes) for step in plan.steps)
-    if len(plan.steps) > MAX_STEPS or max(accesses * len(plan.buffers), pairs) > MAX_WORK:
+    steps, buffers = batches * len(plan.steps), batches * len(plan.buffers)
+    if steps > MAX_STEPS or max(accesses * buffers, pairs) > MAX_WORK:
         return None
     machine = Machine(plan)
     room = MAX_CONTENTS // (len(machine.extents) + 1)
@@ -72,29 +79,32 @@ def explain(plan: Plan, limit: int = LIMIT) -> Interleaving | None:
 
 
 def _told(machine: Machine, events: tuple[Event, ...], fault: Fault) -> Interleaving:
-    steps = machine.plan.steps
-    told = (f"{event.kind}({event.step}) on {steps[event.step].queue!r}" for event in events)
-    return Interleaving(tuple(told), f"{fault.kind.value}: {fault.message}")
+    told = tuple(f"{event.kind}{machine.place(event.step)}" for event in events)
+    return Interleaving(told, f"{fault.kind.value}: {fault.message}")
 
 
 def _suspects(machine: Machine) -> Iterator[list[Event]]:
     """Yield interleavings of which one goes wrong if any does."""
-    order = HappensBefore(machine.plan)
+    order = HappensBefore(machine)
     sequence = order.sequence()
+
+    def lead(unit: int) -> int:
+        return (machine.party[unit] or (unit,))[0]
+
+    def in_turn(units: list[int]) -> list[Event]:
+        firsts = [u for u in units if lead(u) == u]
+        return [event for u in firsts for event in (Event("BEGIN", u), Event("END", u))]
+
     if not order.cyclic:
         for first, then in _unordered_conflicts(machine, order):
             needed = (order.earlier[first] | order.earlier[then]) & ~(1 << first | 1 << then)
-            events = _in_turn([i for i in sequence if needed >> i & 1])
-            yield [*events, Event("BEGIN", first), Event("BEGIN", then)]
-    yield _in_turn(sequence)
-
-
-def _in_turn(steps: list[int]) -> list[Event]:
-    return [event for i in steps for event in (Event("BEGIN", i), Event("END", i))]
+            events = in_turn([i for i in sequence if needed >> i & 1])
+            yield [*events, Event("BEGIN", lead(first)), Event("BEGIN", lead(then))]
+    yield in_turn(sequence)
 
 
 def _unordered_conflicts(machine: Machine, order: HappensBefore) -> Iterator[tuple[int, int]]:
-    for then in range(len(machine.plan.steps)):
+    for then in range(len(machine.bodies)):
         touched = machine.reads[then] | machine.writes[then]
         for first in range(then):
             if (

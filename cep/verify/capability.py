@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from cep.conditions import unmet
 from cep.opset import OPERATIONS
-from cep.verify.rules import Finding, rule
+from cep.verify.rules import Finding, once, rule
 
 if TYPE_CHECKING:
     from acp.v1.capability import Operand, OperationVariant
@@ -34,8 +34,9 @@ def bound(s: Subject) -> Iterator[Finding]:
 @rule("CEP-C2", stage=4)
 def supported(s: Subject) -> Iterator[Finding]:
     """The device's descriptor claims each op for the dtypes, ranks and layouts it is used with."""
-    for i, step in enumerate(s.plan.steps):
-        yield from claimed_on(s, i, step.queue)
+    steps = s.plan.steps
+    uses = ((t.queue, *[s.uses[op] for op in s.work(i)[1]]) for i, t in enumerate(steps))
+    yield from once(uses, lambda i: claimed_on(s, i, steps[i].queue))
 
 
 def claimed_on(s: Subject, i: int, queue: str) -> Iterator[Finding]:

@@ -2,7 +2,8 @@
 
 Happens-before is the transitive closure of two relations: a step comes after the one before it in
 its queue, and after the steps whose epochs it waits for. It is kept as one vector clock a step: how
-far each queue has certainly come when the step begins, its own epoch included.
+far each queue has certainly come when the step begins, its own epoch included. The members of a
+collective begin and end together, so that they share a clock.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from cep.verify.collectives import unconnected
 from cep.verify.rules import Finding, rule
 
 if TYPE_CHECKING:
@@ -23,14 +25,15 @@ MAX_SHOWN: Final = 16
 
 
 def predecessors(s: Subject, step: int) -> Iterator[int]:
-    """Yield the steps that must end right before a step can begin."""
-    queue, epoch = s.plan.steps[step].queue, s.epochs[step]
-    if epoch > 1:
-        yield s.step_at[queue, epoch - 1]
-    for wait in s.plan.steps[step].waits:
-        other = s.step_at.get((wait.queue, wait.epoch))
-        if other is not None:
-            yield other
+    """Yield the steps that must end right before a step can begin, the first member for each."""
+    for member in s.party[step]:
+        body, epoch = s.plan.steps[member], s.epochs[member]
+        if epoch > 1:
+            yield s.party[s.step_at[body.queue][epoch - 2]][0]
+        for wait in body.waits:
+            line = s.step_at[wait.queue]
+            if wait.epoch <= len(line) and wait.lag is None:
+                yield s.party[line[wait.epoch - 1]][0]
 
 
 @rule("CEP-O1", stage=2)
@@ -41,29 +44,9 @@ def deadlock_free(s: Subject) -> Iterator[Finding]:
         message = f"steps and waits times queues are more than {MAX_CLOCKS}; use fewer queues"
         yield Finding(("queues",), message)
         return
-    before = [list(predecessors(s, i)) for i in range(count)]
-    after: list[list[int]] = [[] for _ in range(count)]
-    missing = [len(b) for b in before]
-    for i, steps in enumerate(before):
-        for other in steps:
-            after[other].append(i)
-    ready = deque(i for i in range(count) if not missing[i])
-    clocks: list[tuple[int, ...]] = [()] * count
-    start = (0,) * len(s.plan.queues)
-    order = []
-    while ready:
-        i = ready.popleft()
-        order.append(i)
-        reached = [clocks[b] for b in before[i]]
-        clock = list(map(max, start, *reached)) if reached else list(start)
-        clock[s.queue_numbers[s.plan.steps[i].queue]] = s.epochs[i]
-        clocks[i] = tuple(clock)
-        for other in after[i]:
-            missing[other] -= 1
-            if not missing[other]:
-                ready.append(other)
-    s.order, s.clocks = order, clocks
-    stuck = sorted(set(range(count)) - set(order))
+    before = {members[0]: list(predecessors(s, members[0])) for members in s.party}
+    s.order, s.clocks = _clocks(s, before)
+    stuck = sorted(before.keys() - set(s.order))
     if stuck:
         cycle = [str(i) for i in _cycle(stuck, before)]
         if len(cycle) > MAX_SHOWN:
@@ -73,7 +56,34 @@ def deadlock_free(s: Subject) -> Iterator[Finding]:
         yield Finding(("steps", stuck[0], "waits"), message)
 
 
-def _cycle(stuck: list[int], before: list[list[int]]) -> list[int]:
+def _clocks(s: Subject, before: dict[int, list[int]]) -> tuple[list[int], list[tuple[int, ...]]]:
+    """Return the steps that can be put in order, in order, and the clock of each step."""
+    after: dict[int, list[int]] = {i: [] for i in before}
+    missing = {i: len(steps) for i, steps in before.items()}
+    for i, steps in before.items():
+        for other in steps:
+            after[other].append(i)
+    ready = deque(i for i in before if not missing[i])
+    clocks: list[tuple[int, ...]] = [()] * len(s.plan.steps)
+    start = (0,) * len(s.plan.queues)
+    order: list[int] = []
+    while ready:
+        i = ready.popleft()
+        order += s.party[i]
+        reached = [clocks[b] for b in before[i]] or [start]
+        clock = list(map(max, *reached)) if len(reached) > 1 else list(reached[0])
+        for member in s.party[i]:
+            clock[s.lines[member]] = s.epochs[member]
+        for member in s.party[i]:
+            clocks[member] = tuple(clock)
+        for other in after[i]:
+            missing[other] -= 1
+            if not missing[other]:
+                ready.append(other)
+    return order, clocks
+
+
+def _cycle(stuck: list[int], before: dict[int, list[int]]) -> list[int]:
     """Return one cycle, each step followed by one that it waits for."""
     inside = set(stuck)
     path: list[int] = []
@@ -89,9 +99,7 @@ def _cycle(stuck: list[int], before: list[list[int]]) -> list[int]:
 @rule("CEP-O2", stage=2)
 def epochs_exist(s: Subject) -> Iterator[Finding]:
     """Every epoch that is waited for is reached by some step."""
-    lengths = dict.fromkeys(s.queues, 0)
-    for step in s.plan.steps:
-        lengths[step.queue] += 1
+    lengths = {queue: len(steps) for queue, steps in s.step_at.items()}
     for i, step in enumerate(s.plan.steps):
         for j, wait in enumerate(step.waits):
             if wait.epoch > lengths[wait.queue]:
@@ -105,6 +113,7 @@ def epochs_exist(s: Subject) -> Iterator[Finding]:
 @rule("CEP-O5", stage=4)
 def transfers(s: Subject) -> Iterator[Finding]:
     """A device at one end copies one value between two places, over a link that exists."""
+    yield from unconnected(s)
     for i, step in enumerate(s.plan.steps):
         if step.transfer is None:
             continue
@@ -151,9 +160,9 @@ def _share(s: Subject, left: str, right: str) -> bool:
 
 @rule("CEP-O6", stage=4)
 def visible(s: Subject) -> Iterator[Finding]:
-    """A RUN step touches its own device's memory only, or memory that is coherent with it."""
+    """RUN and COLLECTIVE touch their device's memory only, or memory that is coherent with it."""
     for i, step in enumerate(s.plan.steps):
-        if step.run is not None:
+        if step.run is not None or step.collective is not None:
             yield from seen_from(s, i, step.queue)
 
 

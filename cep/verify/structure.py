@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 @rule("CEP-S1", stage=2)
 def each_once(s: Subject) -> Iterator[Finding]:
-    """Every op is in exactly one RUN step."""
+    """Every op is in exactly one region; the members of a collective have one together."""
     place: dict[int, int] = {}
-    for i, step in enumerate(s.plan.steps):
-        for j, op in enumerate(step.run.ops if step.run else ()):
+    for i, members in enumerate(s.party):
+        body, ops = s.work(i)
+        for j, op in enumerate(ops if members[0] == i else ()):
             if op in place:
                 message = f"op {op} is in step {place[op]} too"
-                yield Finding(("steps", i, "run", "ops", j), message)
+                yield Finding(("steps", i, body, "ops", j), message)
             place[op] = i
     for op in range(len(s.plan.ops)):
         if op not in place:
@@ -29,7 +30,7 @@ def each_once(s: Subject) -> Iterator[Finding]:
 @rule("CEP-S2", stage=3)
 def convex(s: Subject) -> Iterator[Finding]:
     """No path leaves a region and comes back to it."""
-    region_of = {op: i for i, t in enumerate(s.plan.steps) if t.run for op in t.run.ops}
+    region_of = {op: i for i in s.regions for op in s.work(i)[1]}
     makers = s.view.producers()
     needs: dict[int, set[int]] = {i: set() for i in region_of.values()}
     for op, i in region_of.items():
@@ -39,7 +40,7 @@ def convex(s: Subject) -> Iterator[Finding]:
                 needs[i].add(region_of[maker])
     for i in sorted(_cyclic(needs)):
         message = "the region is not convex: it needs what another region makes from its results"
-        yield Finding(("steps", i, "run", "ops"), message)
+        yield Finding(("steps", i, s.work(i)[0], "ops"), message)
 
 
 def _cyclic(needs: dict[int, set[int]]) -> set[int]:
@@ -72,20 +73,19 @@ def _unplaceable(needs: dict[int, set[int]]) -> set[int]:
 
 @rule("CEP-S3", stage=3)
 def cut(s: Subject) -> Iterator[Finding]:
-    """A RUN step reads and writes exactly the cut of its region, each value once."""
+    """Steps read and write exactly the cut of their region, each value once.
+
+    Of a joint region, its members together read the inputs; several may write an output.
+    """
     for i, region in s.regions.items():
-        step = s.plan.steps[i]
-        stored = set(region.constants)
+        members, stored = s.party[i], set(region.constants)
+        reads = [s.plan.buffers[b].value for m in members for b in s.plan.steps[m].reads]
+        writes = [s.plan.buffers[b].value for m in members for b in s.plan.steps[m].writes]
         yield from _compare(
-            ("steps", i, "reads"),
-            [v for v in (s.plan.buffers[b].value for b in step.reads) if v not in stored],
-            region.inputs,
+            ("steps", i, "reads"), [v for v in reads if v not in stored], region.inputs
         )
-        yield from _compare(
-            ("steps", i, "writes"),
-            [s.plan.buffers[b].value for b in step.writes],
-            region.outputs,
-        )
+        written = writes if len(members) == 1 else list(dict.fromkeys(writes))
+        yield from _compare(("steps", i, "writes"), written, region.outputs)
 
 
 def _compare(
@@ -110,11 +110,11 @@ def acyclic(s: Subject) -> Iterator[Finding]:
             if makers.get(value, -1) >= i:
                 message = f"{value!r} is made by op {makers[value]}, not before op {i}"
                 yield Finding(("ops", i, "inputs", j), message)
-    for i, step in enumerate(s.plan.steps):
-        ops = step.run.ops if step.run else ()
+    for i in range(len(s.plan.steps)):
+        body, ops = s.work(i)
         place = {op: j for j, op in enumerate(ops)}
         for j, op in enumerate(ops):
             for value in s.view.nodes[op].inputs:
                 if place.get(makers.get(value, -1), -1) > j:
                     message = f"op {op} comes before op {makers[value]}, on which it depends"
-                    yield Finding(("steps", i, "run", "ops", j), message)
+                    yield Finding(("steps", i, body, "ops", j), message)

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from cep.graph import Cutter, GraphView, Region, graph_digest
+from cep.graph import Cut, Cutter, GraphView, graph_digest
 from cep.opset.definition import DTYPE_BYTES
 from cep.rewrite import KIND, Replay, replay
 from cep.verify.binding import Binding, bind
@@ -102,12 +102,17 @@ class Subject:
         return found
 
     @cached_property
-    def step_at(self) -> dict[tuple[str, int], int]:
-        """Index of the step that brings a queue to an epoch."""
-        return {
-            (step.queue, epoch): i
-            for i, (step, epoch) in enumerate(zip(self.plan.steps, self.epochs, strict=True))
-        }
+    def lines(self) -> list[int]:
+        """Number of each step's queue."""
+        return [self.queue_numbers[step.queue] for step in self.plan.steps]
+
+    @cached_property
+    def step_at(self) -> dict[str, list[int]]:
+        """Indices of the steps of each queue; the n-th brings it to epoch n + 1."""
+        found: dict[str, list[int]] = {queue: [] for queue in self.queues}
+        for i, step in enumerate(self.plan.steps):
+            found[step.queue].append(i)
+        return found
 
     @cached_property
     def party(self) -> list[tuple[int, ...]]:
@@ -137,10 +142,37 @@ class Subject:
 
     def work(self, step: int) -> tuple[str, tuple[int, ...]]:
         """Return the member that lists the ops that a step computes, alone or jointly, and them."""
-        body = self.plan.steps[step]
-        if body.collective is not None:
-            return "collective", body.collective.ops
-        return "run", body.run.ops if body.run is not None else ()
+        return self._work[step]
+
+    @cached_property
+    def _work(self) -> list[tuple[str, tuple[int, ...]]]:
+        none: tuple[str, tuple[int, ...]] = ("run", ())
+        return [
+            ("run", t.run.ops)
+            if t.run is not None
+            else none
+            if t.collective is None
+            else ("collective", t.collective.ops)
+            for t in self.plan.steps
+        ]
+
+    @cached_property
+    def uses(self) -> list[int]:
+        """A number for each op, the same for the same operation, types and attributes."""
+        types, numbers = self.view.types, dict[object, int]()
+        return [
+            numbers.setdefault(
+                (
+                    node.target,
+                    id(node.attributes),
+                    *[id(types[v]) for v in node.inputs],
+                    None,
+                    *[id(types[v]) for v in node.outputs],
+                ),
+                len(numbers),
+            )
+            for node in self.view.nodes
+        ]
 
     @cached_property
     def graph_digest(self) -> str:
@@ -155,11 +187,11 @@ class Subject:
         return None if log is None else replay(log, self.plan, self.view)
 
     @cached_property
-    def regions(self) -> dict[int, Region]:
-        """The region of each step that computes, by index; a joint one by its first member."""
+    def regions(self) -> dict[int, Cut]:
+        """The cut of each region, by index of its step; of a joint one by its first member."""
         cutter = Cutter.of(self.view)
         firsts = {members[0]: self.work(members[0])[1] for members in self.party}
-        return {i: cutter.region(ops) for i, ops in sorted(firsts.items()) if ops}
+        return {i: cutter.cut(ops) for i, ops in sorted(firsts.items()) if ops}
 
     @cached_property
     def readers(self) -> Mapping[str, Sequence[int]]:
@@ -260,13 +292,19 @@ class Subject:
     def largest_bytes(self, value: str) -> int:
         """Return the bytes of a value at the symbols' largest sizes."""
         tensor = self.view.types[value]
-        count = 1
-        for dim in tensor.shape:
-            count *= max(0, dim.bounds(self.view.ranges)[1])
-        return count * DTYPE_BYTES[tensor.dtype]
+        found = self._largest.get(id(tensor))
+        if found is None:
+            found = DTYPE_BYTES[tensor.dtype]
+            for dim in tensor.shape:
+                found *= max(0, dim.bounds(self.view.ranges)[1])
+            self._largest[id(tensor)] = found
+        return found
+
+    @cached_property
+    def _largest(self) -> dict[int, int]:
+        return {}
 
     def before(self, first: int, then: int) -> bool:
         """Say whether step `first` has ended whenever step `then` begins (happens-before)."""
-        queue = self.queue_numbers[self.plan.steps[first].queue]
-        apart = self.party[first] is not self.party[then]
-        return apart and self.clocks[then][queue] >= self.epochs[first]
+        ended = self.clocks[then][self.lines[first]] >= self.epochs[first]
+        return ended and self.party[first] is not self.party[then]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from acp.diagnostics import Severity
@@ -12,7 +12,7 @@ from cep.graph import attribute_form
 from cep.opset import OPERATIONS
 from cep.opset.definition import DTYPE_BYTES, Call
 from cep.prove import Grid, at_most
-from cep.verify.rules import Finding, rule
+from cep.verify.rules import Finding, once, rule
 from cep.verify.subject import INT64_MAX, MAX_SYMBOL
 
 if TYPE_CHECKING:
@@ -88,47 +88,53 @@ def kinds(target: str) -> dict[str, AttributeKind]:
 @rule("CEP-T3", stage=2)
 def inferred_types(s: Subject) -> Iterator[Finding]:
     """Re-inferred dtypes and shapes are those that are declared, for all sizes."""
-    types = s.view.types
-    for i, node in enumerate(s.view.nodes):
-        call = Call(tuple(types[v] for v in node.inputs), node.attributes, s.view.ranges)
-        try:
-            inferred = OPERATIONS[node.target].types(call)
-        except ValueError as error:
-            yield Finding(("ops", i), f"{node.target}: {error}")
-            continue
-        for j, attribute in enumerate(s.plan.ops[i].attributes):
-            kind = kinds(node.target)[attribute.name]
-            value = node.attributes[attribute.name]
-            if value == () or attribute_form(attribute.name, kind, value) != attribute:
-                message = f"attribute {attribute.name!r} is not in the one form of a {kind}"
-                yield Finding(("ops", i, "attributes", j), message)
-        if len(inferred) != len(node.outputs):
-            message = f"{node.target} makes {len(inferred)} values, not {len(node.outputs)}"
-            yield Finding(("ops", i, "outputs"), message)
-            continue
-        for j, (value, actual) in enumerate(zip(node.outputs, inferred, strict=True)):
-            if types[value] != actual:
-                message = f"{value!r} is declared {types[value]}; {node.target} makes {actual}"
-                yield Finding(("ops", i, "outputs", j), message)
+    yield from once(s.uses, partial(_inferred, s))
+
+
+def _inferred(s: Subject, i: int) -> Iterator[Finding]:
+    types, node = s.view.types, s.view.nodes[i]
+    call = Call(tuple(types[v] for v in node.inputs), node.attributes, s.view.ranges)
+    try:
+        inferred = OPERATIONS[node.target].types(call)
+    except ValueError as error:
+        yield Finding(("ops", i), f"{node.target}: {error}")
+        return
+    for j, attribute in enumerate(s.plan.ops[i].attributes):
+        kind = kinds(node.target)[attribute.name]
+        value = node.attributes[attribute.name]
+        if value == () or attribute_form(attribute.name, kind, value) != attribute:
+            message = f"attribute {attribute.name!r} is not in the one form of a {kind}"
+            yield Finding(("ops", i, "attributes", j), message)
+    if len(inferred) != len(node.outputs):
+        message = f"{node.target} makes {len(inferred)} values, not {len(node.outputs)}"
+        yield Finding(("ops", i, "outputs"), message)
+        return
+    for j, (value, actual) in enumerate(zip(node.outputs, inferred, strict=True)):
+        if types[value] != actual:
+            message = f"{value!r} is declared {types[value]}; {node.target} makes {actual}"
+            yield Finding(("ops", i, "outputs", j), message)
 
 
 @rule("CEP-T4", stage=2)
 def no_overflow(s: Subject) -> Iterator[Finding]:
     """No size, element count or byte count is negative or exceeds 63 bits, for any sizes."""
-    for i, value in enumerate(s.plan.values):
-        count = DTYPE_BYTES[value.dtype]
-        for j, dim in enumerate(s.view.types[value.id].shape):
-            if not (sound := at_most(ZERO, dim, s.view.ranges)):
-                yield Finding(("values", i, "shape", j), f"{dim} >= 0 {sound}")
-            count *= max(dim.bounds(s.view.ranges)[1], 0)
-        if count > INT64_MAX:
-            # The number itself can have thousands of digits, which Python refuses to write.
-            power = count.bit_length() - 1
-            message = f"{value.id!r} can have 2^{power} bytes or more, which do not fit 63 bits"
-            yield Finding(("values", i, "shape"), message)
+    yield from once((id(s.view.types[v.id]) for v in s.plan.values), partial(_overflow, s))
     for question in Grid.over(s.view.ranges).consulted:
         message = f"only Z3 has proven that {question}; a verifier without it refuses this plan"
         yield Finding(("values",), message, Severity.WARNING)
+
+
+def _overflow(s: Subject, i: int) -> Iterator[Finding]:
+    value = s.plan.values[i].id
+    for j, dim in enumerate(s.view.types[value].shape):
+        if not (sound := at_most(ZERO, dim, s.view.ranges)):
+            yield Finding(("values", i, "shape", j), f"{dim} >= 0 {sound}")
+    count = s.largest_bytes(value)
+    if count > INT64_MAX:
+        # The number itself can have thousands of digits, which Python refuses to write.
+        power = count.bit_length() - 1
+        message = f"{value!r} can have 2^{power} bytes or more, which do not fit 63 bits"
+        yield Finding(("values", i, "shape"), message)
 
 
 @rule("CEP-T5", stage=1)
@@ -146,25 +152,29 @@ def satisfiable_symbols(s: Subject) -> Iterator[Finding]:
             yield Finding(("symbols", i), message)
         elif symbol.max > MAX_SYMBOL:
             yield Finding(("symbols", i, "max"), f"{symbol.max} is more than {MAX_SYMBOL}")
-    yield from _typed(s)
-    for i, node in enumerate(s.view.nodes):
-        for name, attribute in node.attributes.items():
-            items = attribute if isinstance(attribute, tuple) else (attribute,)
-            for unknown in _unknown(s, items):
-                message = f"symbol {unknown!r} in attribute {name!r} is not declared"
-                yield Finding(("ops", i, "attributes"), message)
+    kinds = ((id(s.view.types[v.id]), v.role) for v in s.plan.values)
+    yield from once(kinds, partial(_typed, s))
+    yield from once((id(n.attributes) for n in s.view.nodes), partial(_attributed, s))
 
 
-def _typed(s: Subject) -> Iterator[Finding]:
-    for i, value in enumerate(s.plan.values):
-        if value.dtype not in DTYPE_BYTES:
-            message = f"CEP-Core does not compute with dtype {value.dtype!r}"
-            yield Finding(("values", i, "dtype"), message)
-        shape = s.view.types[value.id].shape
-        for unknown in _unknown(s, shape):
-            yield Finding(("values", i, "shape"), f"symbol {unknown!r} is not declared")
-        if value.role == "CONST" and any(d.value is None for d in shape):
-            yield Finding(("values", i, "shape"), "a constant has fixed sizes")
+def _typed(s: Subject, i: int) -> Iterator[Finding]:
+    value = s.plan.values[i]
+    if value.dtype not in DTYPE_BYTES:
+        message = f"CEP-Core does not compute with dtype {value.dtype!r}"
+        yield Finding(("values", i, "dtype"), message)
+    shape = s.view.types[value.id].shape
+    for unknown in _unknown(s, shape):
+        yield Finding(("values", i, "shape"), f"symbol {unknown!r} is not declared")
+    if value.role == "CONST" and any(d.value is None for d in shape):
+        yield Finding(("values", i, "shape"), "a constant has fixed sizes")
+
+
+def _attributed(s: Subject, i: int) -> Iterator[Finding]:
+    for name, attribute in s.view.nodes[i].attributes.items():
+        items = attribute if isinstance(attribute, tuple) else (attribute,)
+        for unknown in _unknown(s, items):
+            message = f"symbol {unknown!r} in attribute {name!r} is not declared"
+            yield Finding(("ops", i, "attributes"), message)
 
 
 def _unknown(s: Subject, dims: tuple[object, ...]) -> list[str]:

@@ -17,6 +17,7 @@ from tests.cep.plans import NOW, POLICY, buffer, op, plan, run, transfer, value
 
 BLOCK = 128
 ORDER_AND_MEMORY = ("CEP-O1", "CEP-O2", "CEP-M2", "CEP-M3", "CEP-M4", "CEP-M5", "CEP-M6", "CEP-M7")
+RULES_OF_RUNS = (*ORDER_AND_MEMORY, "CEP-O3", "CEP-O4")
 NEVER = "never"
 
 A, C, Y = op("abs", ["x"], "a"), op("neg", ["a"], "c"), op("relu", ["c"], "y")
@@ -123,7 +124,7 @@ def subject(document, view=None):
 
 
 def judged(document, view=None, *, without=()):
-    """Codes of the rules of families M and O that refuse a plan, as the stages run.
+    """Codes of the rules on runs that refuse a plan, as the stages run.
 
     The rules in `without` run, since others use what they derive, but are not listened to.
     """
@@ -140,6 +141,6 @@ def judged(document, view=None, *, without=()):
 
 
 STAGES = [
-    [r for r in map(RULES.__getitem__, ORDER_AND_MEMORY) if r.stage == stage]
-    for stage in sorted({RULES[code].stage for code in ORDER_AND_MEMORY})
+    [r for r in map(RULES.__getitem__, RULES_OF_RUNS) if r.stage == stage]
+    for stage in sorted({RULES[code].stage for code in RULES_OF_RUNS})
 ]

@@ -4,9 +4,40 @@ import re
 
 import pytest
 
-from cep.machine import Event, Kind, Machine, explore
+from cep.machine import Event, Kind, Machine, explain, explore
 from cep.v1.plan import Plan
-from tests.cep.plans import all_of, at, buffer, chain, fork, mutated, op, run, transfer
+from tests.cep.plans import (
+    all_of,
+    at,
+    buffer,
+    chain,
+    collective,
+    fork,
+    mutated,
+    op,
+    run,
+    transfer,
+)
+
+
+def joint(*kinds):
+    """The sum of the fork as a collective of both devices."""
+    left, right = kinds[0], kinds[-1]
+
+    def change(case):
+        case.plan["buffers"].append(buffer("y", "right", 384))
+        case.plan["steps"][2:] = [
+            collective("left", "g", left, [2], [1], [3]),
+            collective("right", "g", right, [2], [2], [4]),
+        ]
+
+    return change
+
+
+def again(case):
+    """One member takes part a second time."""
+    case.plan["steps"].append(collective("left", "g", "ALL_REDUCE", [2], [1], [3]))
+
 
 WRONG = {
     "two steps write one place": (
@@ -54,6 +85,12 @@ WRONG = {
     ),
     "an epoch never comes": (
         "fork", at("steps/2/waits/0/epoch", 2), Kind.STUCK, 2, None, None,
+    ),
+    "members of a collective disagree": (
+        "fork", joint("ALL_REDUCE", "ALL_GATHER"), Kind.COLLECTIVE, 2, 3, None,
+    ),
+    "a member of a collective never comes": (
+        "fork", all_of(joint("ALL_REDUCE"), again), Kind.STUCK, 4, None, None,
     ),
     "steps wait for each other": (
         "chain", at("steps/0/waits", [{"queue": "right", "epoch": 1}]), Kind.STUCK, 0, 1, None,
@@ -117,6 +154,44 @@ def test_a_step_may_overwrite_what_it_reads_only_element_by_element(change, safe
     tried = explore(document("chain", change))
     assert tried.safe == safe
     assert safe or tried.fault.kind is Kind.IN_PLACE
+
+
+def test_a_collective_begins_and_ends_as_one_step():
+    machine = Machine(document("fork", joint("ALL_REDUCE")))
+    state = machine.start()
+    for event in (("BEGIN", 0), ("END", 0)):
+        state = machine.after(state, Event(*event))
+    assert list(machine.events(state)) == [Event("BEGIN", 1)], "the right member is not ready"
+    for event in (("BEGIN", 1), ("END", 1)):
+        state = machine.after(state, Event(*event))
+    assert list(machine.events(state)) == [Event("BEGIN", 2)]
+    begun = machine.after(state, Event("BEGIN", 2))
+    assert begun.flying == {2, 3}
+    assert list(machine.events(begun)) == [Event("END", 2)]
+    ended = machine.after(begun, Event("END", 2))
+    assert ended.ended == (2, 2)
+    assert machine.final_fault(ended) is None
+    assert explain(document("fork", joint("ALL_REDUCE", "ALL_GATHER"))).events[-1] == (
+        "BEGIN(2) on 'left' and 'right'"
+    )
+
+
+def test_a_stream_gives_inputs_and_takes_outputs_for_each_micro_batch():
+    change = all_of(
+        at("stream", {"microbatches": 2, "ring_depth": 1}),
+        at("steps/0/waits", [{"queue": "right", "epoch": 1, "lag": 1}]),
+    )
+    machine = Machine(document("fork", change))
+    assert [machine.title(unit) for unit in range(10)] == [
+        *(f"step {i} of micro-batch {m}" for m in (0, 1) for i in (0, 1, 2)),
+        *(f"the caller who gives the inputs of micro-batch {m}" for m in (0, 1)),
+        *(f"the caller who takes the outputs of micro-batch {m}" for m in (0, 1)),
+    ]
+    assert list(machine.events(machine.start())) == [Event("BEGIN", 6)]
+    assert machine.needs[3] == [(1, 1), (2, 2), (3, 1)], "the lag, the inputs, the outputs"
+    assert machine.needs[7] == [(0, 2), (1, 1)]
+    assert machine.needs[8] == [(0, 2)]
+    assert explain(document("fork", at("stream", {"microbatches": 2, "ring_depth": 1}))) is None
 
 
 def test_events_change_the_state_as_the_rules_say():

@@ -31,8 +31,8 @@ def test_its_transitions_are_numbered_as_the_faults_of_the_code():
         "START", "BEGIN", "END", "STUCK", "DONE",
     ]  # fmt: skip
     begin = TEXT.partition("**BEGIN(t)**")[2].partition("Otherwise")[0]
-    assert re.findall(r"^(\d)\. ", begin, re.MULTILINE) == ["1", "2", "3", "4"]
-    assert len(Kind) == 4 + 3, "the four of BEGIN, and those of START, STUCK and DONE"
+    assert re.findall(r"^(\d)\. ", begin, re.MULTILINE) == ["1", "2", "3", "4", "5"]
+    assert len(Kind) == 5 + 3, "the five of BEGIN, and those of START, STUCK and DONE"
 
 
 def test_its_number_of_plans_is_that_of_the_test():
