@@ -251,7 +251,10 @@ def _queues(chapters: Chapters) -> None:
         deck.device("left", none).edited(more),
     )
     single = chapters.good(
-        "plan-copy-queue", "CEP-C4", "one queue that copies, and one that computes", deck
+        "plan-copy-queue",
+        "CEP-C4",
+        "one queue that copies, as the descriptor allows, and one that computes",
+        deck.device("left", ("/queues", [{"kind": "COPY", "max": 1}])),
     )
     single.bad(
         "second-compute-queue",
