@@ -20,6 +20,7 @@ from cep.verify.rules import MAX_FINDINGS, Finding, rule
 
 if TYPE_CHECKING:
     from acp.v1.capability import Memory
+    from cep.graph import Node
     from cep.verify.subject import Subject
 
 NOBODY: Final = -2
@@ -68,6 +69,8 @@ def in_place(s: Subject) -> Iterator[Finding]:
             message = f"more than {MAX_PAIRS} pairs of operands; their overlaps cannot be checked"
             yield Finding(("steps", i), message)
             return
+        taken_over = any(s.plan.buffers[b].in_place_of is not None for b in step.writes)
+        users = _users(s, i) if taken_over else {}
         for j, write in enumerate(step.writes):
             target = s.plan.buffers[write]
             overlapped = {read for read in step.reads if _overlap(s, read, write)}
@@ -82,7 +85,7 @@ def in_place(s: Subject) -> Iterator[Finding]:
             if target.in_place_of not in overlapped:
                 message = f"step {i} does not read the bytes of buffer {target.in_place_of}"
                 yield Finding(("buffers", write, "in_place_of"), message)
-            elif problem := _harm(s, i, target.in_place_of, write):
+            elif problem := _harm(s, i, target.in_place_of, write, users):
                 yield Finding(("buffers", write, "in_place_of"), problem)
 
 
@@ -92,18 +95,27 @@ def _overlap(s: Subject, left: int, right: int) -> bool:
     return a.arena == b.arena and start < end
 
 
-def _harm(s: Subject, step: int, read: int, write: int) -> str:
+def _users(s: Subject, step: int) -> dict[str, list[Node]]:
+    """Return the ops of a step's region by the values that they read."""
+    found: dict[str, list[Node]] = {}
+    run = s.plan.steps[step].run
+    for node in (s.view.nodes[op] for op in (run.ops if run else ())):
+        for value in dict.fromkeys(node.inputs):
+            found.setdefault(value, []).append(node)
+    return found
+
+
+def _harm(s: Subject, step: int, read: int, write: int, users: dict[str, list[Node]]) -> str:
     old, new = s.plan.buffers[read], s.plan.buffers[write]
     if old.offset != new.offset:
         return "starts elsewhere than the buffer it takes over"
     if s.view.types[old.value] != s.view.types[new.value]:
         return f"{new.value!r} and {old.value!r} have different types"
-    run, joint = s.plan.steps[step].run, s.plan.steps[step].collective
+    joint = s.plan.steps[step].collective
     if joint is not None and joint.kind == "ALL_REDUCE":
         return ""
-    inside = set(run.ops) if run else set()
-    users = [s.view.nodes[i] for i in s.readers.get(old.value, ()) if i in inside]
-    if len(users) != 1 or users[0].target not in IN_PLACE or users[0].outputs != (new.value,):
+    found = users.get(old.value, [])
+    if len(found) != 1 or found[0].target not in IN_PLACE or found[0].outputs != (new.value,):
         return (
             f"{old.value!r} must be read by one pointwise op only, the one that makes {new.value!r}"
         )
@@ -162,7 +174,9 @@ class _Walk:
         self._end()
 
     def _begin(self, index: int) -> None:
-        for segment in self._covered(index):
+        arena = self.segments[self.s.plan.buffers[index].arena]
+        for at in range(*self._span(index)):  # no slice: a conflict must cost nothing more
+            segment = arena[at]
             if segment.writer != NOBODY:
                 other = self.s.plan.buffers[segment.buffer].value
                 message = f"overlaps {other!r}, which is there from the start too"
