@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from acp.canonical import canonicalize, decode
 from acp.diagnostics import Severity
-from cep.mutate import artifacts, computation, devices, identity, placement, schedule
+from cep.mutate import artifacts, computation, devices, identity, placement, promises, schedule
 from cep.mutate.change import Change, Document, Operator, Surroundings
 from cep.mutate.equivalence import unproven
 from cep.verify import Report, vouch
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cep.store import Store
     from cep.verify import Vouched
 
-FAMILIES: Final = (artifacts, identity, devices, computation, schedule, placement)
+FAMILIES: Final = (artifacts, identity, devices, computation, schedule, placement, promises)
 OPERATORS: Final[Mapping[str, Operator]] = MappingProxyType(
     {
         name: operator

@@ -107,10 +107,11 @@ UNDECLARED: Final[tuple[tuple[tuple[str, ...], Any], ...]] = (
 
 
 @FAMILY.meant_for("CEP-I4")
-def _undeclared_member(_: Document, __: Surroundings) -> Iterator[Change]:
+def _undeclared_member(plan: Document, _: Surroundings) -> Iterator[Change]:
     """Use a feature of the whole plan without declaring it."""
-    for path, value in UNDECLARED:
-        yield Change(path, value)
+    for (first, *rest), value in UNDECLARED:
+        if first not in plan or (rest and rest[0] not in plan[first]):
+            yield Change((first, *rest), value)
 
 
 @FAMILY.meant_for("CEP-I4", "CEP-C1")

@@ -128,6 +128,21 @@ def bound():
     return case
 
 
+def promised():
+    """A plan that keeps a deadline, a limit of energy and a place."""
+    case = chain()
+    case.plan["features"] = ["deadline", "energy", "locality"]
+    case.plan["constraints"] |= {
+        "deadline_ns": "100000",
+        "energy_fj": "100000",
+        "locality_labels": ["eu"],
+    }
+    for step in case.plan["steps"]:
+        step["estimate"] = {"p50_ns": "100", "p99_ns": "200", "femtojoules": "500"}
+    case.nodes = {"left": {"labels": ["eu"]}, "right": {"labels": ["eu"]}}
+    return case
+
+
 def woven(layers, lanes):
     """A lattice: each lane copies what its neighbour made."""
     made = lattice(layers * lanes * 2, lanes=lanes)
@@ -162,6 +177,7 @@ def small(folder):
         "fork": of(fork()),
         "bound": of(bound()),
         "full": of(full()),
+        "promised": of(promised()),
         "compiled": of(mutated("chain", compiled)),
         "annex": annex(folder / "annex"),
         "lattice": woven(3, 3),
