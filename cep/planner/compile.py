@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from acp.canonical import digest
 from cep.graph import GraphView
 from cep.planner.devices import Device, PlanningError
+from cep.planner.guarding import Guarding, Guards
 from cep.planner.placement import Costs, Link, Stretch, costs_of, place
 from cep.planner.schedule import Scheduler
 from cep.planner.wellformed import check_graph
-from cep.planner.work import size_bytes
-from cep.v1.plan import Constraints, PeakBytes, Plan
+from cep.v1.plan import Constraints, Plan
 from cep.v1.plan import Device as PlanDevice
 
 if TYPE_CHECKING:
     from acp.v1.system import SystemDescriptor
     from cep.v1.graph import Graph
-    from cep.v1.plan import Arena, Source
+    from cep.v1.plan import Source
 
 LEAST_OPERATIONS: Final = 8
 """Fewest operations of a region that is cut off because that is cheaper."""
@@ -45,6 +45,7 @@ class Options:
         sizes: Typical sizes of the symbols; the middle of the range where nothing is said.
         tolerance_ppb: Allowed relative difference from the source graph, in parts per billion.
         deterministic: The same inputs must give the same bits.
+        guards: What is watched while the plan runs, and what follows.
     """
 
     issuer: str
@@ -57,6 +58,7 @@ class Options:
     sizes: Mapping[str, int] = field(default_factory=dict)
     tolerance_ppb: int = 10_000
     deterministic: bool = False
+    guards: Guards = field(default_factory=Guards)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def compile_plan(
     Raises:
         GraphError: The graph contradicts itself (CEP-T1 to CEP-T5).
         PlanningError: `options.only` names no device of the system (CEP-X4), there is no placement
-            (CEP-X5), or a size is out of range (CEP-X6).
+            (CEP-X5), a size is out of range (CEP-X6), or nothing can follow a trip (CEP-X7).
     """
     phases: list[Phase] = []
     began = time.perf_counter()
@@ -159,10 +161,13 @@ def compile_plan(
             numeric="RELATIVE",
             numeric_tolerance=options.tolerance_ppb,
             deterministic=options.deterministic or None,
-            peak_bytes=_peak(view, stretches, usable, schedule.arenas),
         ),
         provenance=(digest(system.to_json()),),
     )
+    plan = Guarding(plan, view, usable, sizes).guarded(options.guards)
+    if plan.safety is not None:
+        others = sum(len(step.alternates) for step in plan.steps)
+        ended("guard", f"{others} alternates; {plan.safety.on_trip} follows a trip")
     return Compiled(plan, graph, stretches, tuple(phases))
 
 
@@ -237,28 +242,6 @@ def _single(
     if totals[best] == float("inf"):
         raise PlanningError.because("CEP-X5", "no single device supports every operation")
     return (Stretch(best, 0, len(times), totals[best]),)
-
-
-def _peak(
-    view: GraphView,
-    stretches: Sequence[Stretch],
-    devices: Sequence[Device],
-    arenas: Sequence[Arena],
-) -> tuple[PeakBytes, ...]:
-    peak: dict[str, int] = {devices[s.device].slot: 0 for s in stretches}
-    for arena in arenas:
-        peak[arena.device] += arena.bytes
-    for slot in peak:
-        held = {
-            value
-            for s in stretches
-            if devices[s.device].slot == slot
-            for node in view.nodes[s.start : s.end]
-            for value in node.inputs
-            if value in view.constants
-        }
-        peak[slot] += sum(size_bytes(view.types[v], {}) for v in held)
-    return tuple(PeakBytes(device=slot, bytes=size) for slot, size in sorted(peak.items()))
 
 
 def _timestamp(moment: datetime) -> str:

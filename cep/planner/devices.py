@@ -32,6 +32,7 @@ _CONTRACTION: Final = f"{PREFIX}linear"
 _POINTWISE: Final = f"{PREFIX}add.Tensor"
 _CALL: Final = "call"
 _DEFAULT_CALL_NS: Final = 10_000
+_LEAST_SPREAD: Final = 2.0
 
 
 class PlanningError(Refused):
@@ -69,6 +70,7 @@ class Device:
         memory: Its main memory.
         call_ns: Time to start any region, in nanoseconds.
         curves: Measured time over work by operation.
+        spread: What the slowest of its calls take, as a multiple of the median.
     """
 
     slot: str
@@ -77,6 +79,7 @@ class Device:
     memory: Memory
     call_ns: float
     curves: Mapping[str, Curve]
+    spread: float = _LEAST_SPREAD
 
     @property
     def domain(self) -> str:
@@ -93,6 +96,11 @@ class Device:
             if claim.op == node.target
             for variant in claim.variants
         )
+
+    def determinism(self, target: str) -> set[str]:
+        """Return where the variants of an operation give the same bits, as the descriptor says."""
+        variants = [v for c in self.descriptor.ops if c.op == target for v in c.variants]
+        return {(v.numerics and v.numerics.determinism) or "NONE" for v in variants}
 
     def time_ns(
         self, node: Node, types: Mapping[str, TensorType], sizes: Mapping[str, int]
@@ -145,6 +153,7 @@ def devices(
                 memory=_main_memory(descriptor),
                 call_ns=call_ns,
                 curves=curves,
+                spread=max([_LEAST_SPREAD, *(p.p95 / p.p50 for p in points if p.p95 and p.p50)]),
             )
         )
     return tuple(found)
@@ -178,7 +187,7 @@ def _curves(
 
 def _is_contraction(op: str) -> bool:
     return op.removeprefix(PREFIX) in {
-        "linear", "mm", "bmm", "addmm", "scaled_dot_product_attention",
+        "linear", "mm", "bmm", "addmm", "scaled_dot_product_attention", "convolution",
     }  # fmt: skip
 
 
