@@ -7,7 +7,7 @@ signatures, since nothing here is believed: the verifier checks them.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +19,13 @@ from acp.v1.capability import CapabilityDescriptor
 from acp.v1.measurement import MeasurementRecord
 from acp.v1.system import SystemDescriptor
 from cep.capture.archive import CaptureError
-from cep.graph import graph_digest
+from cep.graph import GraphView, graph_digest
+from cep.passes import Pass, Passed, optimize
 from cep.planner.compile import Compiled, Options, Phase, compile_plan
 from cep.planner.devices import PlanningError, devices
+from cep.planner.wellformed import check_graph
 from cep.v1.graph import Graph
-from cep.v1.plan import Plan, Source
+from cep.v1.plan import Evidence, Plan, Source
 
 if TYPE_CHECKING:
     from acp.keys import PrivateKey
@@ -87,6 +89,17 @@ class CapturedModel:
     phase: Phase
 
 
+@dataclass(frozen=True, slots=True)
+class CompiledModel(Compiled):
+    """A plan for a model, the graph as it was captured, and how the plan came about.
+
+    Attributes:
+        passed: What the passes over the graph did, in order.
+    """
+
+    passed: tuple[Passed, ...]
+
+
 def capture_model(model: Path, store: Store) -> CapturedModel:
     """Return the graph of a model, and put its weights into the store.
 
@@ -131,7 +144,8 @@ def compile_model(
     store: Store,
     options: Options,
     system: SystemDescriptor | None = None,
-) -> Compiled:
+    passes: Sequence[Pass] = (),
+) -> CompiledModel:
     """Return a plan for a model, unsigned and unverified.
 
     Args:
@@ -140,6 +154,7 @@ def compile_model(
         store: Where weights go.
         options: What the caller decides.
         system: The devices to plan for; the one system among `known` where nothing is said.
+        passes: What to do with the graph first; the plan carries the log of it.
 
     Raises:
         Refused: As `capture_model`; a document is malformed; or there is no plan (CEP-X4 to X6).
@@ -148,10 +163,24 @@ def compile_model(
     system = system or about.only_system()
     usable = devices(system, about.descriptors, about.records)
     captured = capture_model(model, store)
-    compiled = compile_plan(captured.graph, captured.source, usable, system, options)
-    return Compiled(
-        compiled.plan, captured.graph, compiled.stretches, (captured.phase, *compiled.phases)
+    check_graph(GraphView.of(captured.graph))
+    optimized = optimize(captured.graph, passes, store)
+    compiled = compile_plan(optimized.graph, captured.source, usable, system, options)
+    phases = (Phase(p.name, p.seconds, p.outcome) for p in optimized.passed)
+    return CompiledModel(
+        _with_evidence(compiled.plan, optimized.evidence),
+        captured.graph,
+        compiled.stretches,
+        (captured.phase, *phases, *compiled.phases),
+        optimized.passed,
     )
+
+
+def _with_evidence(plan: Plan, evidence: Evidence | None) -> Plan:
+    if evidence is None:
+        return plan
+    features = tuple(sorted({*plan.features, "evidence"}))
+    return plan.model_copy(update={"features": features, "evidence": (*plan.evidence, evidence)})
 
 
 def plan_bytes(plan: Plan) -> bytes:

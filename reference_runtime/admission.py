@@ -22,6 +22,7 @@ from acp.canonical import digest
 from acp.diagnostics import Diagnostic, Refused, Severity, pointer
 from cep.graph import GraphView
 from cep.receipt import ruleset
+from cep.reference import recompute
 from cep.v1.receipt import BoundDevice, Verification
 from cep.verify import verify
 from reference_runtime.adapter import ABI, AdapterError, DescribedDevice
@@ -150,7 +151,14 @@ def admit(
         AdmissionError: The plan does not verify, or a device is not present (RUN-D1, RUN-D2).
         AdapterError: An adapter may not be loaded (RUN-A1), or cannot be (RUN-A2).
     """
-    report = verify(envelope, descriptors=descriptors, policy=policy, now=now, store=store)
+    report = verify(
+        envelope,
+        descriptors=descriptors,
+        policy=policy,
+        now=now,
+        store=store,
+        recompute=recompute,
+    )
     if not report.ok or report.plan is None:
         raise AdmissionError(*report.diagnostics)
     wanted = [(device.slot, report.descriptors[device.slot]) for device in report.plan.devices]

@@ -15,6 +15,7 @@ from acp.cli.options import FILE, MAX_UINT64, domain, output_option, uri
 from acp.cli.output import Command, Outcome, about, note
 from acp.diagnostics import Refused
 from acp.v1.system import SystemDescriptor
+from cep.cli.guards import guard_options
 from cep.cli.inputs import (
     descriptors_option,
     read_document,
@@ -22,9 +23,12 @@ from cep.cli.inputs import (
     store_option,
     summary,
 )
+from cep.cli.passes import chosen, pass_options
 
 if TYPE_CHECKING:
-    from cep.planner.compile import Compiled, Regions
+    from cep.compiler import CompiledModel
+    from cep.planner.compile import Regions
+    from cep.planner.guarding import Guards
 
 _MAX_STEM: Final = 128
 
@@ -111,6 +115,8 @@ _MAX_STEM: Final = 128
 )
 @click.option("--deterministic", is_flag=True, help="Same inputs must give the same bits.")
 @click.option("--graph", "graph_file", type=FILE, help="Also write the captured graph here.")
+@guard_options
+@pass_options
 @store_option
 def compile_(  # noqa: PLR0917 - one parameter an option
     model: Path,
@@ -127,15 +133,19 @@ def compile_(  # noqa: PLR0917 - one parameter an option
     tolerance_ppb: int,
     deterministic: bool,
     graph_file: Path | None,
+    guards: Guards,
+    names: tuple[str, ...],
     store: Path | None,
+    **values: int,
 ) -> Outcome:
     """Turn MODEL into a plan for the devices of a system.
 
     MODEL is what torch.export.save wrote (.pt2), or a graph that --graph wrote (.json), which needs
-    no PyTorch. Weights go to the store, named by digest. The plan is not signed yet: 'cep verify
-    --unsigned' proves it, 'cep sign' signs it. Costs come from the measurement records that the
-    descriptors refer to; signatures are not checked here, since nothing is believed: the verifier
-    checks them.
+    no PyTorch. Weights go to the store, named by digest. What passes do to the graph is written
+    down in the plan, so that the verifier can do it again (CEP-E2). The plan is not signed yet:
+    'cep verify --unsigned' proves it, 'cep sign' signs it. Costs come from the measurement records
+    that the descriptors refer to; signatures are not checked here, since nothing is believed: the
+    verifier checks them.
     """
     from cep.compiler import DeviceDocuments, compile_model, plan_bytes
     from cep.planner.compile import Options
@@ -153,10 +163,18 @@ def compile_(  # noqa: PLR0917 - one parameter an option
         sizes=_sizes(sizes),
         tolerance_ppb=tolerance_ppb,
         deterministic=deterministic,
+        guards=guards,
     )
     weights = Store(store_beside(output, store))
     with about(model):
-        compiled = compile_model(model, known, store=weights, options=options, system=system)
+        compiled = compile_model(
+            model,
+            known,
+            store=weights,
+            options=options,
+            system=system,
+            passes=chosen(names, values),
+        )
     for phase in compiled.phases:
         note(f"{phase.name}: {phase.outcome} ({phase.seconds * 1000:.1f} ms)")
     if graph_file is not None:
@@ -165,7 +183,7 @@ def compile_(  # noqa: PLR0917 - one parameter an option
     return _outcome(output, compiled)
 
 
-def _outcome(output: Path, compiled: Compiled) -> Outcome:
+def _outcome(output: Path, compiled: CompiledModel) -> Outcome:
     identity = canonical.digest(compiled.plan.to_json())
     text = f"wrote {output}: plan {identity}\n{summary(compiled.plan)}"
     return Outcome(
@@ -177,6 +195,16 @@ def _outcome(output: Path, compiled: Compiled) -> Outcome:
             "phases": [
                 {"name": p.name, "nanoseconds": round(p.seconds * 1e9), "outcome": p.outcome}
                 for p in compiled.phases
+            ],
+            "passes": [
+                {
+                    "name": p.name,
+                    "nanoseconds": round(p.seconds * 1e9),
+                    "before": p.before,
+                    "after": p.after,
+                    "did": dict(p.did),
+                }
+                for p in compiled.passed
             ],
         },
     )

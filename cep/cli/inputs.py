@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +18,7 @@ from acp.diagnostics import Diagnostic, FileRefusedError, Refused, Severity
 
 if TYPE_CHECKING:
     from acp.message import Message
+    from cep.rewrite import Recompute
     from cep.v1.plan import Plan
 
 MessageT = TypeVar("MessageT", bound="Message")
@@ -95,6 +97,13 @@ def read_document(path: Path, kind: type[MessageT]) -> MessageT:
                 "/payloadType",
             )
         return documents.load(opened.payload, kind, (Graph, Plan, Statement))
+
+
+def means() -> Recompute | None:
+    """Return what computes folded constants again (CEP-E4), where NumPy is installed."""
+    from cep.reference import recompute
+
+    return recompute if find_spec("numpy") is not None else None
 
 
 def store_beside(plan: Path, store: Path | None) -> Path:

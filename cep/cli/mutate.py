@@ -13,7 +13,7 @@ from acp.cli.inputs import open_input
 from acp.cli.options import FILE, load_policy, now_option
 from acp.cli.output import Command, Finding, Outcome, about
 from acp.diagnostics import Diagnostic, Refused, Severity
-from cep.cli.inputs import FOLDER, envelopes, store_beside, store_option
+from cep.cli.inputs import FOLDER, envelopes, means, store_beside, store_option
 
 if TYPE_CHECKING:
     from acp.policy import TrustPolicy
@@ -97,7 +97,7 @@ def mutate(
         return _written(found, output)
     policy: TrustPolicy = load_policy(policy_file)
     weights = Store(store_beside(plan_file, store))
-    bench = Bench(payload, envelopes(descriptor_paths), policy, now, weights)
+    bench = Bench(payload, envelopes(descriptor_paths), policy, now, weights, means())
     if not bench.report.ok:
         return Outcome(
             f"{plan_file}: the plan itself is refused",

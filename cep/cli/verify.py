@@ -20,6 +20,7 @@ from cep.cli.inputs import (
     descriptors_option,
     envelopes,
     is_signed,
+    means,
     plan_argument,
     read_document,
     store_beside,
@@ -136,6 +137,7 @@ def verify(
         store=Store(store_beside(plan_file, store)),
         status_lists=lists,
         source=source,
+        recompute=means(),
         unsigned=unsigned,
     )
     if unsigned and report.plan is None and is_signed(plan_file):
