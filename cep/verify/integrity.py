@@ -6,8 +6,9 @@ CEP-I1 (signature) and CEP-I3 (unique encoding) are about bytes and live where b
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from acp.diagnostics import Severity
@@ -208,64 +209,61 @@ def references(s: Subject) -> Iterator[Finding]:
     yield from _repeated("inputs", [b.name for b in plan.inputs])
     yield from _repeated("outputs", [b.name for b in plan.outputs])
     yield from _repeated("artifacts", [a.digest for a in plan.artifacts])
-    named: list[tuple[tuple[str | int, ...], str, Collection[str]]] = [
-        *((("arenas", i, "device"), a.device, slots) for i, a in enumerate(plan.arenas)),
-        *((("queues", i, "device"), q.device, slots) for i, q in enumerate(plan.queues)),
-        *((("buffers", i, "arena"), b.arena, arenas) for i, b in enumerate(plan.buffers)),
-        *((("steps", i, "queue"), t.queue, queues) for i, t in enumerate(plan.steps)),
-        *(
-            (("constraints", "peak_bytes", i, "device"), p.device, slots)
-            for i, p in enumerate(plan.constraints.peak_bytes)
-        ),
-        *(
-            (("steps", i, "waits", j, "queue"), w.queue, queues)
-            for i, t in enumerate(plan.steps)
-            for j, w in enumerate(t.waits)
-        ),
-        *(
-            (("steps", i, "alternates", j, "queue"), a.queue, queues)
-            for i, t in enumerate(plan.steps)
-            for j, a in enumerate(t.alternates)
-        ),
-        *(
-            (("safety", "limits", i, "device"), limit.device, slots)
-            for i, limit in enumerate(plan.safety.limits if plan.safety else ())
-        ),
-    ]
+    limits = plan.safety.limits if plan.safety else ()
     artifacts = dict.fromkeys(a.digest for a in plan.artifacts)
+    yield from _unresolved(("arenas",), plan.arenas, "device", slots)
+    yield from _unresolved(("queues",), plan.queues, "device", slots)
+    yield from _unresolved(("buffers",), plan.buffers, "arena", arenas)
+    yield from _unresolved(("steps",), plan.steps, "queue", queues)
+    peaks = ("constraints", "peak_bytes")
+    yield from _unresolved(peaks, plan.constraints.peak_bytes, "device", slots)
+    yield from _unresolved(("safety", "limits"), limits, "device", slots)
     for i, step in enumerate(plan.steps):
-        named += [
-            (("steps", i, *path), digest, artifacts) for path, digest, _ in named_artifacts(step)
-        ]
-    for path, name, known in named:
-        if name not in known:
-            yield Finding(path, f"there is no {name!r}; there are {_few(known)}")
+        if step.waits:
+            yield from _unresolved(("steps", i, "waits"), step.waits, "queue", queues)
+        if step.alternates:
+            yield from _unresolved(("steps", i, "alternates"), step.alternates, "queue", queues)
+        for path, digest, _ in named_artifacts(step):
+            if digest not in artifacts:
+                message = f"there is no {digest!r}; there are {_few(artifacts)}"
+                yield Finding(("steps", i, *path), message)
     yield from _indices(plan)
 
 
+def _unresolved(
+    path: tuple[str | int, ...], items: Sequence[object], member: str, known: Collection[str]
+) -> Iterator[Finding]:
+    for i, name in enumerate(map(attrgetter(member), items)):
+        if name not in known:
+            yield Finding((*path, i, member), f"there is no {name!r}; there are {_few(known)}")
+
+
 def _indices(plan: Plan) -> Iterator[Finding]:
-    for path, index, kind, count in _referred(plan):
-        if index >= count:
-            yield Finding(path, f"there is no {kind} {index}; there are {count}")
+    for path, indices, kind, count in _referred(plan):
+        if indices and max(indices) >= count:
+            for j, index in enumerate(indices):
+                if index >= count:
+                    place = (*path, j) if path[-1] != "in_place_of" else path
+                    yield Finding(place, f"there is no {kind} {index}; there are {count}")
 
 
-def _referred(plan: Plan) -> Iterator[tuple[tuple[str | int, ...], int, str, int]]:
-    """Yield every index: where it stands, what it refers to, and how many there are of that."""
+def _referred(
+    plan: Plan,
+) -> Iterator[tuple[tuple[str | int, ...], Sequence[int], str, int]]:
+    """Yield all indices: where they stand, what they refer to, and how many there are of that."""
     buffers, ops, steps = len(plan.buffers), len(plan.ops), len(plan.steps)
     for i, step in enumerate(plan.steps):
-        for member, indices in (("reads", step.reads), ("writes", step.writes)):
-            for j, index in enumerate(indices):
-                yield ("steps", i, member, j), index, "buffer", buffers
-        for j, index in enumerate(step.run.ops if step.run else ()):
-            yield ("steps", i, "run", "ops", j), index, "op", ops
-        for j, index in enumerate(step.collective.ops if step.collective else ()):
-            yield ("steps", i, "collective", "ops", j), index, "op", ops
+        yield ("steps", i, "reads"), step.reads, "buffer", buffers
+        yield ("steps", i, "writes"), step.writes, "buffer", buffers
+        if step.run is not None:
+            yield ("steps", i, "run", "ops"), step.run.ops, "op", ops
+        if step.collective is not None:
+            yield ("steps", i, "collective", "ops"), step.collective.ops, "op", ops
     for i, buffer in enumerate(plan.buffers):
         if buffer.in_place_of is not None:
-            yield ("buffers", i, "in_place_of"), buffer.in_place_of, "buffer", buffers
+            yield ("buffers", i, "in_place_of"), (buffer.in_place_of,), "buffer", buffers
     for i, entry in enumerate(plan.evidence):
-        for j, index in enumerate(entry.subject_steps):
-            yield ("evidence", i, "subject_steps", j), index, "step", steps
+        yield ("evidence", i, "subject_steps"), entry.subject_steps, "step", steps
 
 
 def _repeated(member: str, names: Iterable[str]) -> Iterator[Finding]:

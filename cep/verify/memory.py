@@ -8,7 +8,6 @@ happens-before is transitive. So one walk decides M3, M4, M5, M6 and M7.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -74,6 +73,8 @@ def in_place(s: Subject) -> Iterator[Finding]:
         for j, write in enumerate(step.writes):
             target = s.plan.buffers[write]
             overlapped = {read for read in step.reads if _overlap(s, read, write)}
+            if not overlapped and target.in_place_of is None:
+                continue
             for read in sorted(overlapped - {target.in_place_of}):
                 message = (
                     f"{target.value!r} overlaps {s.plan.buffers[read].value!r}, which the step "
@@ -91,8 +92,9 @@ def in_place(s: Subject) -> Iterator[Finding]:
 
 def _overlap(s: Subject, left: int, right: int) -> bool:
     a, b = s.plan.buffers[left], s.plan.buffers[right]
-    start, end = max(a.offset, b.offset), min(a.offset + a.size, b.offset + b.size)
-    return a.arena == b.arena and start < end
+    if a.arena != b.arena:
+        return False
+    return max(a.offset, b.offset) < min(a.offset + a.size, b.offset + b.size)
 
 
 def _users(s: Subject, step: int) -> dict[str, list[Node]]:
@@ -135,11 +137,13 @@ class _Walk:
     def __init__(self, s: Subject) -> None:
         self.s = s
         self.defined: dict[int, int] = {}
+        places = [(b.arena, b.offset, b.offset + b.size) for b in s.plan.buffers]
         borders: dict[str, set[int]] = {a: set() for a in s.arenas}
-        for buffer in s.plan.buffers:
-            borders[buffer.arena] |= {buffer.offset, buffer.offset + buffer.size}
-        self.borders = {arena: sorted(found) for arena, found in borders.items()}
-        self.segments = {a: [_Segment() for _ in found] for a, found in self.borders.items()}
+        for arena, start, end in set(places):
+            borders[arena].update((start, end))
+        at = {a: {offset: n for n, offset in enumerate(sorted(b))} for a, b in borders.items()}
+        self.segments = {a: [_Segment() for _ in found] for a, found in borders.items()}
+        self.spans = [(arena, at[arena][start], at[arena][end]) for arena, start, end in places]
         self.found: dict[str, list[Finding]] = {f"CEP-M{n}": [] for n in (3, 4, 5, 6, 7)}
         if self._visits() > MAX_VISITS:
             message = "the buffers overlap in too many pieces for their accesses to be checked"
@@ -148,18 +152,12 @@ class _Walk:
             self._run()
 
     def _visits(self) -> int:
-        spans = [last - first for first, last in map(self._span, range(len(self.s.plan.buffers)))]
-        return sum(spans[b] for t in self.s.plan.steps for b in (*t.reads, *t.writes))
-
-    def _span(self, index: int) -> tuple[int, int]:
-        buffer = self.s.plan.buffers[index]
-        borders = self.borders[buffer.arena]
-        end = buffer.offset + buffer.size
-        return bisect_left(borders, buffer.offset), bisect_left(borders, end)
+        sizes = [last - first for _, first, last in self.spans]
+        return sum([sizes[b] for t in self.s.plan.steps for b in (*t.reads, *t.writes)])
 
     def _covered(self, index: int) -> list[_Segment]:
-        first, last = self._span(index)
-        return self.segments[self.s.plan.buffers[index].arena][first:last]
+        arena, first, last = self.spans[index]
+        return self.segments[arena][first:last]
 
     def _run(self) -> None:
         s = self.s
@@ -167,16 +165,17 @@ class _Walk:
             if s.view.roles[buffer.value] in ("IN", "CONST") and index not in s.written:
                 self._begin(index)
         for step in s.order:
-            for j, index in enumerate(s.plan.steps[step].reads):
+            body = s.plan.steps[step]
+            for j, index in enumerate(body.reads):
                 self._read(step, index, ("steps", step, "reads", j))
-            for j, index in enumerate(s.plan.steps[step].writes):
+            for j, index in enumerate(body.writes):
                 self._write(step, index, ("steps", step, "writes", j))
         self._end()
 
     def _begin(self, index: int) -> None:
-        arena = self.segments[self.s.plan.buffers[index].arena]
-        for at in range(*self._span(index)):  # no slice: a conflict must cost nothing more
-            segment = arena[at]
+        arena, first, last = self.spans[index]
+        for at in range(first, last):  # no slice: a conflict must cost nothing more
+            segment = self.segments[arena][at]
             if segment.writer != NOBODY:
                 other = self.s.plan.buffers[segment.buffer].value
                 message = f"overlaps {other!r}, which is there from the start too"
@@ -191,13 +190,17 @@ class _Walk:
     def _read(self, step: int, index: int, path: tuple[str | int, ...]) -> None:
         value = self.s.plan.buffers[index].value
         maker = self.defined.get(index)
+        after = maker is not None and self._ordered(maker, step)
         if maker is None:
             self._note("CEP-M4", path, f"{value!r} is read before anything has put it there")
-        elif not self._ordered(maker, step):
+        elif not after:
             message = f"{self.s.told(maker)} puts {value!r} there, but need not have ended by then"
             self._note("CEP-M4", path, message)
         told = False
         for segment in self._covered(index):
+            if after and segment.buffer == index and segment.writer == maker:
+                segment.readers.append(step)
+                continue
             if maker is not None and segment.buffer != index and not told:
                 other = self.s.plan.buffers[segment.buffer].value
                 culprit = self.s.told(segment.writer)
@@ -218,7 +221,7 @@ class _Walk:
             if not self._ordered(segment.writer, step):
                 self._race(step, segment.writer, "writes", "writes", path)
             for reader in segment.readers:
-                if reader != step and not s.before(reader, step):
+                if not s.before(reader, step) and reader != step:
                     self._race(step, reader, "writes", "reads", path)
                     break
             segment.writer, segment.buffer, segment.readers = step, index, []

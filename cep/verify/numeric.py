@@ -15,7 +15,6 @@ from cep.verify.capability import mismatch
 from cep.verify.rules import Finding, rule
 
 if TYPE_CHECKING:
-    from acp.v1.capability import Numerics
     from cep.verify.subject import Subject
 
 
@@ -29,18 +28,25 @@ def rounding(s: Subject) -> Iterator[Finding]:
         yield Finding(path, f"{limits.numeric} needs {wanted}")
         return
     shares: dict[int, int] = {}
-    for op, slot, claims in _claims(s):
-        node = s.view.nodes[op]
-        operation = OPERATIONS[node.target]
-        operands, results = ([types[v] for v in vs] for vs in (node.inputs, node.outputs))
-        for claimed in claims:
-            exact = is_exact(operation, results, claimed)
-            if limits.numeric == "BITWISE" and not exact:
+    parts: dict[tuple[int, str], int] = {}
+    for op, slot in _places(s):
+        use = s.uses[op], slot
+        if use not in parts:
+            node = s.view.nodes[op]
+            operation = OPERATIONS[node.target]
+            operands, results = ([types[v] for v in vs] for vs in (node.inputs, node.outputs))
+            variants = s.claims.get(slot, {}).get(node.target, ())
+            claims = [v.numerics for v in variants if mismatch(s, v, node) is None]
+            if limits.numeric == "BITWISE" and not all(
+                is_exact(operation, results, claimed) for claimed in claims
+            ):
                 message = f"{node.target} rounds, and {slot!r} does not claim the bits of others"
                 yield Finding(("ops", op), message)
-                break
-            part = share(operation, operands, results, claimed, s.view.ranges)
-            shares[op] = max(part, shares.get(op, 0))
+                continue
+            parts[use] = max(
+                (share(operation, operands, results, c, s.view.ranges) for c in claims), default=0
+            )
+        shares[op] = max(parts[use], shares.get(op, 0))
     if limits.numeric_tolerance is None:
         return
     outputs = [types[b.value] for b in s.plan.outputs]
@@ -54,13 +60,11 @@ def rounding(s: Subject) -> Iterator[Finding]:
         yield Finding(path, message)
 
 
-def _claims(s: Subject) -> Iterator[tuple[int, str, list[Numerics | None]]]:
-    """Yield each op, each device that may compute it, and what that claims of its numbers."""
+def _places(s: Subject) -> Iterator[tuple[int, str]]:
+    """Yield each op with each device that may compute it."""
     for i, step in enumerate(s.plan.steps):
         _, ops = s.work(i)
-        slots = {s.device_of(i), *(s.device_of(i, k) for k, _ in enumerate(step.alternates))}
+        slots = {s.device_of(i), *[s.device_of(i, k) for k in range(len(step.alternates))]}
         for slot in sorted(slots):
             for op in ops:
-                node = s.view.nodes[op]
-                variants = s.claims.get(slot, {}).get(node.target, ())
-                yield op, slot, [v.numerics for v in variants if mismatch(s, v, node) is None]
+                yield op, slot

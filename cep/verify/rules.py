@@ -7,7 +7,7 @@ order of steps has no cycle. Within a stage all rules run, and all their finding
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -61,6 +61,17 @@ class Rule:
 
 
 RULES: Final[dict[str, Rule]] = {}
+
+
+def once(keys: Iterable[object], judge: Callable[[int], Iterator[Finding]]) -> Iterator[Finding]:
+    """Judge each of several things, but not again what has the key of one that was found sound."""
+    sound: set[object] = set()
+    for i, key in enumerate(keys):
+        if key not in sound:
+            findings = list(judge(i))
+            yield from findings
+            if not findings:
+                sound.add(key)
 
 
 def rule(code: str, stage: int) -> Callable[[Check], Check]:
