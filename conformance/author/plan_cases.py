@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from acp.canonical import canonicalize
 from acp.dsse import CAPABILITY_DESCRIPTOR, PLAN
-from conformance.author import keys, plan_artifacts, plan_conditions, plan_symbols, plans
+from conformance.author import (
+    keys,
+    plan_artifacts,
+    plan_conditions,
+    plan_constraints,
+    plan_symbols,
+    plans,
+)
 from conformance.author.book import NOW, Book, Edit, Json, Question, Vector, edited, identity, text
 from conformance.author.documents import DIGEST, STATUS, entry
 from conformance.author.plans import POLICY, Deck
@@ -117,6 +124,7 @@ def write() -> Book:
     _capability(chapters, shared)
     plan_artifacts.write(chapters)
     plan_conditions.write(chapters)
+    plan_constraints.write(chapters)
     plan_symbols.write(chapters)
     return chapters.book
 
