@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from cep.verify.collectives import unconnected
-from cep.verify.rules import Finding, rule
+from cep.verify.rules import Finding, once, rule
 
 if TYPE_CHECKING:
+    from cep.v1.plan import Transfer
     from cep.verify.subject import Subject
 
 
@@ -114,30 +115,40 @@ def epochs_exist(s: Subject) -> Iterator[Finding]:
 def transfers(s: Subject) -> Iterator[Finding]:
     """A device at one end copies one value between two places, over a link that exists."""
     yield from unconnected(s)
+    copies: list[tuple[int, Transfer]] = []
+    ways: list[object] = []
     for i, step in enumerate(s.plan.steps):
         if step.transfer is None:
             continue
         if len(step.reads) != 1 or len(step.writes) != 1:
             yield Finding(("steps", i), "a transfer reads one buffer and writes one")
             continue
-        source, target = (s.plan.buffers[b] for b in (step.reads[0], step.writes[0]))
+        source, target = s.plan.buffers[step.reads[0]], s.plan.buffers[step.writes[0]]
         if source.value != target.value:
             message = f"copies {source.value!r} to the place of {target.value!r}"
             yield Finding(("steps", i, "writes"), message)
-        ends = tuple(s.arenas[b.arena].device for b in (source, target))
-        yield from reached_from(s, i, step.queue)
-        if step.transfer.link is None:
-            if ends[0] != ends[1] and not _share(s, source.arena, target.arena):
-                message = f"goes from {ends[0]!r} to {ends[1]!r}, but names no link"
-                yield Finding(("steps", i, "transfer"), message)
-        elif not _linked(s, step.transfer.link, source.arena, target.arena):
-            message = (
-                f"no system descriptor that was given has a link {step.transfer.link!r} from "
-                f"{ends[0]!r} to {ends[1]!r}"
-            )
-            if s.refused_systems:
-                message += f"; one is not believed: {s.refused_systems[0]}"
-            yield Finding(("steps", i, "transfer", "link"), message)
+        copies.append((i, step.transfer))
+        ways.append((step.queue, step.transfer.link, source.arena, target.arena))
+    yield from once(ways, lambda n: _carried(s, *copies[n]))
+
+
+def _carried(s: Subject, i: int, transfer: Transfer) -> Iterator[Finding]:
+    step = s.plan.steps[i]
+    source, target = (s.plan.buffers[b].arena for b in (step.reads[0], step.writes[0]))
+    ends = tuple(s.arenas[arena].device for arena in (source, target))
+    yield from reached_from(s, i, step.queue)
+    if transfer.link is None:
+        if ends[0] != ends[1] and not _share(s, source, target):
+            message = f"goes from {ends[0]!r} to {ends[1]!r}, but names no link"
+            yield Finding(("steps", i, "transfer"), message)
+    elif not _linked(s, transfer.link, source, target):
+        message = (
+            f"no system descriptor that was given has a link {transfer.link!r} from "
+            f"{ends[0]!r} to {ends[1]!r}"
+        )
+        if s.refused_systems:
+            message += f"; one is not believed: {s.refused_systems[0]}"
+        yield Finding(("steps", i, "transfer", "link"), message)
 
 
 def reached_from(s: Subject, i: int, queue: str) -> Iterator[Finding]:

@@ -81,18 +81,18 @@ def cut(s: Subject) -> Iterator[Finding]:
         members, stored = s.party[i], set(region.constants)
         reads = [s.plan.buffers[b].value for m in members for b in s.plan.steps[m].reads]
         writes = [s.plan.buffers[b].value for m in members for b in s.plan.steps[m].writes]
-        yield from _compare(
-            ("steps", i, "reads"), [v for v in reads if v not in stored], region.inputs
-        )
+        if stored:
+            reads = [v for v in reads if v not in stored]
         written = writes if len(members) == 1 else list(dict.fromkeys(writes))
-        yield from _compare(("steps", i, "writes"), written, region.outputs)
+        if (*reads,) != region.inputs:
+            yield from _compare(("steps", i, "reads"), reads, region.inputs)
+        if (*written,) != region.outputs:
+            yield from _compare(("steps", i, "writes"), written, region.outputs)
 
 
 def _compare(
     path: tuple[str | int, ...], found: list[str], wanted: tuple[str, ...]
 ) -> Iterator[Finding]:
-    if tuple(found) == wanted:
-        return
     if len(set(found)) != len(found):
         yield Finding(path, "a value is named twice")
     for value in sorted(set(wanted) - set(found)):
