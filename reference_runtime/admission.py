@@ -24,7 +24,7 @@ from cep.graph import GraphView
 from cep.receipt import ruleset
 from cep.reference import recompute
 from cep.v1.receipt import BoundDevice, Verification
-from cep.verify import verify
+from cep.verify import Report, verify
 from reference_runtime.adapter import ABI, AdapterError, DescribedDevice
 from reference_runtime.registry import StackMissingError, activate, installed, normalised, select
 
@@ -136,8 +136,11 @@ def admit(
     store: Store | None,
     now: datetime,
     adapters: Sequence[Adapter] | None = None,
+    binding: Mapping[str, str] | None = None,
 ) -> AdmittedPlan:
     """Verify a plan and find its devices.
+
+    Where several descriptors meet a predicate of the plan, the one whose device is here is bound.
 
     Args:
         envelope: The signed plan.
@@ -146,23 +149,34 @@ def admit(
         store: Where the plan's weights are.
         now: The moment to judge by, aware of its time zone.
         adapters: Adapters that the embedding program made itself. None: the installed ones.
+        binding: Digests of the descriptors that slots with a predicate are to stand for.
 
     Raises:
         AdmissionError: The plan does not verify, or a device is not present (RUN-D1, RUN-D2).
         AdapterError: An adapter may not be loaded (RUN-A1), or cannot be (RUN-A2).
     """
-    report = verify(
-        envelope,
-        descriptors=descriptors,
-        policy=policy,
-        now=now,
-        store=store,
-        recompute=recompute,
-    )
+    present: Iterable[PresentDevice]
+    present = _installed(policy) if adapters is None else _given(adapters)
+
+    def judged(asked: Mapping[str, str]) -> Report:
+        return verify(
+            envelope,
+            descriptors=descriptors,
+            policy=policy,
+            now=now,
+            store=store,
+            binding=asked,
+            recompute=recompute,
+        )
+
+    report = judged(binding or {})
+    errors = {d.code for d in report.diagnostics if d.severity is Severity.ERROR}
+    if report.choices and errors == {"CEP-C1"}:
+        present = list(present)
+        report = judged({**(binding or {}), **_chosen(report.choices, present)})
     if not report.ok or report.plan is None:
         raise AdmissionError(*report.diagnostics)
     wanted = [(device.slot, report.descriptors[device.slot]) for device in report.plan.devices]
-    present = _installed(policy) if adapters is None else _given(adapters)
     return AdmittedPlan(
         plan=report.plan,
         digest=report.plan_digest,
@@ -234,6 +248,24 @@ def _installed(policy: TrustPolicy) -> Iterator[PresentDevice]:
             continue
         for described in devices:
             yield PresentDevice(adapter, described, f"{chosen.distribution} {chosen.version}")
+
+
+def _chosen(
+    choices: Mapping[str, Mapping[str, CapabilityDescriptor]], present: Sequence[PresentDevice]
+) -> dict[str, str]:
+    """Return the digest of the only descriptor whose device is here, for slots that have one."""
+    here = {
+        slot: [
+            key
+            for key, one in descriptors.items()
+            if any(
+                one.subject == device.described.subject and not _other_software(one, device)
+                for device in present
+            )
+        ]
+        for slot, descriptors in choices.items()
+    }
+    return {slot: found[0] for slot, found in here.items() if len(found) == 1}
 
 
 def _match(

@@ -17,6 +17,7 @@ from acp.cli.options import FILE, domain, load_policy, load_private_key, passphr
 from acp.cli.output import Command, Finding, Outcome, about, progress
 from acp.diagnostics import Diagnostic, FileRefusedError, Severity
 from acp.dsse import RECEIPT
+from cep.cli.inputs import bind_option, bindings
 
 if TYPE_CHECKING:
     from acp.keys import PrivateKey
@@ -93,6 +94,7 @@ _MILLION = 1e6
     show_default=True,
     help="Run the inputs this many times, for better statistics.",
 )
+@bind_option
 @click.option("--timeline", "timeline_file", type=FILE, help="Where the times of the steps go.")
 def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     plan: Path,
@@ -106,6 +108,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     passphrase_file: Path | None,
     issuer: str | None,
     repeat: int,
+    chosen: tuple[str, ...],
     timeline_file: Path | None,
 ) -> Outcome:
     """Verify PLAN, run it on the devices that it names, and sign a receipt.
@@ -129,7 +132,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     for path in written:
         _require_writable(path)
     given = [read_npz(path) for path in input_files]
-    envelope = files.read(plan)
+    envelope, binding = files.read(plan), bindings(chosen)
     descriptors = [
         files.read(path) for path in expand(descriptor_paths or default_descriptors(beside))
     ]
@@ -139,6 +142,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
                 envelope,
                 descriptors=descriptors,
                 store=Store(store_folder or beside / "store"),
+                binding=binding,
                 progress=progress,
             )
         runs: list[Mapping[str, Any]] = []

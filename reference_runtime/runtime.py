@@ -122,6 +122,7 @@ class Runtime:
         *,
         descriptors: Sequence[bytes],
         store: Store | None = None,
+        binding: Mapping[str, str] | None = None,
         progress: Progress = lambda items, _: items,
     ) -> BoundPlan:
         """Admit a plan, compile its regions and allocate its memory.
@@ -130,6 +131,8 @@ class Runtime:
             plan: The signed plan.
             descriptors: Signed descriptors, among them those of the plan's devices.
             store: Where the plan's weights are; None if it has none.
+            binding: Digests of the descriptors that slots with a predicate are to stand for. The
+                others stand for the only descriptor that will do and whose device is here.
             progress: Shows how far the compilation has come.
 
         Raises:
@@ -146,6 +149,7 @@ class Runtime:
             store=store,
             now=_moment(self._clock()),
             adapters=self._adapters,
+            binding=binding,
         )
         bound = BoundPlan(admitted, Binder(admitted, store, progress=progress), clock=self._clock)
         self._plans.add(bound)

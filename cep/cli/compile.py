@@ -98,6 +98,14 @@ _MAX_STEM: Final = 128
     help="Use this device only, by the name of its node in the system descriptor. Can be repeated.",
 )
 @click.option(
+    "--require",
+    "demands",
+    multiple=True,
+    metavar="NODE=CONDITION",
+    help="Let the plan be for any device in the place of NODE whose descriptor meets CONDITION, "
+    "such as 'memories[hbm].usable_bytes >= 80000000000'. Can be repeated.",
+)
+@click.option(
     "--size",
     "sizes",
     multiple=True,
@@ -129,6 +137,7 @@ def compile_(  # noqa: PLR0917 - one parameter an option
     validity_days: int,
     regions: Regions,
     only: tuple[str, ...],
+    demands: tuple[str, ...],
     sizes: tuple[str, ...],
     tolerance_ppb: int,
     deterministic: bool,
@@ -160,6 +169,7 @@ def compile_(  # noqa: PLR0917 - one parameter an option
         validity=timedelta(days=validity_days),
         regions=regions,
         only=only,
+        predicates=_predicates(demands),
         sizes=_sizes(sizes),
         tolerance_ppb=tolerance_ppb,
         deterministic=deterministic,
@@ -208,6 +218,18 @@ def _outcome(output: Path, compiled: CompiledModel) -> Outcome:
             ],
         },
     )
+
+
+def _predicates(pairs: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in pairs:
+        slot, _, predicate = pair.partition("=")
+        if not slot or not predicate or slot in found:
+            raise click.UsageError(
+                f"--require takes NODE=CONDITION, each node once; found {pair!r}"
+            )
+        found[slot] = predicate
+    return found
 
 
 def _sizes(pairs: tuple[str, ...]) -> dict[str, int]:

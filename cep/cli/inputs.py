@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from acp.message import Message
     from cep.rewrite import Recompute
     from cep.v1.plan import Plan
+
+_DIGEST: Final = re.compile("sha256:[0-9a-f]{64}")
 
 MessageT = TypeVar("MessageT", bound="Message")
 
@@ -42,7 +45,34 @@ store_option = click.option(
     help="Folder of weights, by digest. [default: 'store' beside the plan]",
 )
 
+bind_option = click.option(
+    "--bind",
+    "chosen",
+    multiple=True,
+    metavar="SLOT=DIGEST|FILE",
+    help="Descriptor that a slot with a predicate is to stand for, by digest or as a file. Can be "
+    "repeated.",
+)
+
 plan_argument = click.argument("plan_file", metavar="PLAN", type=FILE)
+
+
+def bindings(pairs: Sequence[str]) -> dict[str, str]:
+    """Return digests of descriptors by slot, from what ``--bind`` was given.
+
+    Raises:
+        click.UsageError: One is not SLOT=DIGEST or SLOT=FILE, or a slot is given twice.
+        FileRefusedError: A file cannot be read or is malformed.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        slot, _, value = pair.partition("=")
+        if not slot or not value or slot in found:
+            raise click.UsageError(
+                f"--bind takes SLOT=DIGEST or SLOT=FILE, each slot once; found {pair!r}"
+            )
+        found[slot] = value if _DIGEST.fullmatch(value) else open_input(Path(value)).identity
+    return found
 
 
 def envelopes(paths: Sequence[Path]) -> tuple[bytes, ...]:

@@ -17,6 +17,8 @@ from acp.cli.options import FILE, load_policy, now_option, policy_option
 from acp.cli.output import Command, Finding, Outcome, about, one_line
 from cep.cli.explain import rules
 from cep.cli.inputs import (
+    bind_option,
+    bindings,
     descriptors_option,
     envelopes,
     is_signed,
@@ -96,6 +98,7 @@ def _asked(ctx: click.Context, _: click.Parameter, value: str | None) -> bool:
     help="Explain what refuses PLAN: the rule, and the steps, bytes, waits or types. With CODE, "
     "only print that rule.",
 )
+@bind_option
 @now_option
 def verify(
     *,
@@ -107,6 +110,7 @@ def verify(
     explain: bool,
     source_file: Path | None,
     status_files: tuple[Path, ...],
+    chosen: tuple[str, ...],
     now: datetime,
 ) -> Outcome:
     """Prove that PLAN is safe to run on the devices it names.
@@ -137,6 +141,7 @@ def verify(
         store=Store(store_beside(plan_file, store)),
         status_lists=lists,
         source=source,
+        binding=bindings(chosen),
         recompute=means(),
         unsigned=unsigned,
     )
@@ -159,10 +164,20 @@ def _outcome(plan_file: Path, report: Report, seconds: float, *, explain: bool) 
             wrong, data["interleaving"] = _interleaving(report)
             text = "\n\n".join(filter(None, (text, told, wrong)))
         return Outcome(text, data, findings)
-    data |= {"digest": report.plan_digest, "graph_digest": report.plan.source.graph_digest}
+    data |= {
+        "digest": report.plan_digest,
+        "graph_digest": report.plan.source.graph_digest,
+        "binding": dict(report.binding),
+    }
+    chosen = [
+        f"{device.slot} is bound to {report.binding[device.slot]}\n"
+        for device in report.plan.devices
+        if device.predicate is not None
+    ]
     text = (
         f"{plan_file}: accepted: plan {report.plan_digest}\n"
         f"{summary(report.plan)}\n"
+        f"{''.join(chosen)}"
         f"{len(report.rules)} rules hold, in {seconds * 1000:.1f} ms: feasible given these "
         "descriptors"
     )

@@ -13,6 +13,7 @@ from cep.graph import GraphView
 from cep.planner.devices import Device, PlanningError
 from cep.planner.guarding import Guarding, Guards
 from cep.planner.placement import Costs, Link, Stretch, costs_of, place
+from cep.planner.predicates import check_predicates, demanding
 from cep.planner.schedule import Scheduler
 from cep.planner.wellformed import check_graph
 from cep.v1.plan import Constraints, Plan
@@ -42,6 +43,7 @@ class Options:
         regions: ``auto`` cuts where it pays, ``one`` runs everything on the best single device,
             ``spread`` uses every device at least once.
         only: Slots that may be used; empty for all.
+        predicates: Conditions on descriptors by slot, in place of the descriptors' digests.
         sizes: Typical sizes of the symbols; the middle of the range where nothing is said.
         tolerance_ppb: Allowed relative difference from the source graph, in parts per billion.
         deterministic: The same inputs must give the same bits.
@@ -55,6 +57,7 @@ class Options:
     validity: timedelta = timedelta(days=30)
     regions: Regions = "auto"
     only: tuple[str, ...] = ()
+    predicates: Mapping[str, str] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
     tolerance_ppb: int = 10_000
     deterministic: bool = False
@@ -104,8 +107,9 @@ def compile_plan(
 
     Raises:
         GraphError: The graph contradicts itself (CEP-T1 to CEP-T5).
-        PlanningError: `options.only` names no device of the system (CEP-X4), there is no placement
-            (CEP-X5), a size is out of range (CEP-X6), or nothing can follow a trip (CEP-X7).
+        PlanningError: `options` names no device of the system, or demands of one what it does not
+            have (CEP-X4), there is no placement (CEP-X5), a size is out of range (CEP-X6), or
+            nothing can follow a trip (CEP-X7).
     """
     phases: list[Phase] = []
     began = time.perf_counter()
@@ -119,6 +123,7 @@ def compile_plan(
     view = GraphView.of(graph)
     check_graph(view)
     usable = _usable(devices, options.only)
+    check_predicates(usable, options.predicates)
     links = _links(usable, system)
     sizes = _typical(view, options.sizes)
     costs = costs_of(view, usable, links, sizes)
@@ -168,6 +173,7 @@ def compile_plan(
     if plan.safety is not None:
         others = sum(len(step.alternates) for step in plan.steps)
         ended("guard", f"{others} alternates; {plan.safety.on_trip} follows a trip")
+    plan = demanding(plan, options.predicates)
     return Compiled(plan, graph, stretches, tuple(phases))
 
 

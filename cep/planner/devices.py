@@ -88,6 +88,11 @@ class Device:
             return f"={self.memory.coherence_domain}"  # no slot begins so
         return f"{self.slot}/{self.memory.id}"
 
+    @property
+    def copies(self) -> bool:
+        """Whether it can have a queue that only copies (CEP-C4)."""
+        return all(limit.max for limit in self.descriptor.queues if limit.kind == "COPY")
+
     def supports(self, node: Node, types: Mapping[str, TensorType], ranges: Ranges) -> bool:
         """Say whether the descriptor claims the operation for these operands, at all sizes."""
         return any(

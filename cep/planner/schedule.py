@@ -113,7 +113,7 @@ class Scheduler:
         size = self._size(value)
         self._add(
             device,
-            "copy",
+            "copy" if self.devices[device].copies else "compute",
             [origin],
             [index],
             transfer=Transfer(link=link.id or None),

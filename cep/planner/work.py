@@ -44,6 +44,11 @@ def operations(node: Node, types: Mapping[str, TensorType], sizes: Mapping[str, 
             return 2 * result * types[node.inputs[0]].shape[-1].evaluate(sizes)
         case "addmm":
             return 2 * result * types[node.inputs[1]].shape[-1].evaluate(sizes)
+        case "convolution":
+            operand, weight = types[node.inputs[0]], types[node.inputs[1]]
+            filters = TensorType(weight.dtype, weight.shape[1:])
+            moved = elements(operand, sizes) if node.attributes["transposed"] else result
+            return 2 * moved * elements(filters, sizes)
         case "scaled_dot_product_attention":
             query, key = types[node.inputs[0]], types[node.inputs[1]]
             scores = elements(query, sizes) * key.shape[-2].evaluate(sizes)

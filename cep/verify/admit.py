@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from acp import canonical, trust
 from acp.acceptance import accept
 from acp.diagnostics import Diagnostic, Refused, Severity
-from acp.dsse import PLAN, SYSTEM_DESCRIPTOR, Envelope
+from acp.dsse import CAPABILITY_DESCRIPTOR, PLAN, SYSTEM_DESCRIPTOR, Envelope
 from acp.v1.capability import CapabilityDescriptor
 from acp.v1.system import SystemDescriptor
 from cep.graph import GraphView
@@ -39,6 +39,7 @@ class Report:
         plan_digest: Its digest, if it could be read.
         descriptors: Verified descriptors by slot.
         binding: Their digests.
+        choices: For slots to which several descriptors could be bound, these by digest.
     """
 
     diagnostics: tuple[Diagnostic, ...]
@@ -47,6 +48,7 @@ class Report:
     plan_digest: str = ""
     descriptors: Mapping[str, CapabilityDescriptor] = field(default_factory=dict)
     binding: Mapping[str, str] = field(default_factory=dict)
+    choices: Mapping[str, Mapping[str, CapabilityDescriptor]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -131,6 +133,10 @@ def verify(  # noqa: PLR0913 - a verdict depends on all of this
         plan_digest=identity,
         descriptors=subject.by_slot,
         binding={slot: subject.binding.digests[slot] for slot in subject.by_slot},
+        choices={
+            slot: {digest: known.found[digest] for digest in digests}
+            for slot, digests in subject.binding.choices.items()
+        },
     )
 
 
@@ -217,7 +223,7 @@ def vouch(
         policy: Which key may sign what for whom.
         now: The moment to judge by, aware of its time zone.
         status_lists: Revocations, already verified.
-        wanted: Digests of the descriptors that matter; None for all.
+        wanted: Digests of the descriptors that matter; None for all capability descriptors.
     """
     kinds = (CapabilityDescriptor, SystemDescriptor)
     known = Vouched()
@@ -227,7 +233,8 @@ def vouch(
             envelope = Envelope.from_bytes(data)
             is_system = envelope.payload_type == SYSTEM_DESCRIPTOR
             claimed = canonical.digest(canonical.decode(envelope.payload))
-            if wanted is not None and claimed not in wanted and not is_system:
+            others = envelope.payload_type != CAPABILITY_DESCRIPTOR
+            if not is_system and (others if wanted is None else claimed not in wanted):
                 continue
             accepted = accept(data, policy, now=now, expected=kinds, status_lists=status_lists)
         except Refused as refusal:

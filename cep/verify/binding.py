@@ -24,10 +24,12 @@ class Binding(NamedTuple):
 
     Attributes:
         digests: Digest of the descriptor of each slot that has one, whether it was given or not.
+        choices: Digests of the descriptors that would do for a slot, where they are several.
         findings: What breaks CEP-C1.
     """
 
     digests: Mapping[str, str]
+    choices: Mapping[str, Sequence[str]]
     findings: Sequence[Finding]
 
 
@@ -46,6 +48,7 @@ def bind(
         asked: What the caller wants slots to stand for.
     """
     digests: dict[str, str] = {}
+    choices: dict[str, Sequence[str]] = {}
     findings: list[Finding] = []
     needed = any(device.predicate is not None for device in plan.devices)
     forms = {digest: paths(one.to_json()) for digest, one in found.items()} if needed else {}
@@ -55,7 +58,8 @@ def bind(
             try:
                 digests[slot] = _chosen(slot, device.predicate, wanted, forms, refused)
             except (ConditionError, LookupError) as error:
-                findings.append(Finding(("devices", i, "predicate"), str(error)))
+                findings.append(Finding(("devices", i, "predicate"), str(error.args[0])))
+                choices |= {slot: error.choices} if isinstance(error, _SeveralError) else {}
         elif named is not None:
             digests[slot] = named
             if wanted not in (None, named):
@@ -63,7 +67,17 @@ def bind(
                 findings.append(Finding(("devices", i, "descriptor_digest"), message))
     lost = sorted(set(asked) - {device.slot for device in plan.devices})
     findings += (Finding(("devices",), f"there is no slot {slot!r} to be bound") for slot in lost)
-    return Binding(digests, findings)
+    return Binding(digests, choices, findings)
+
+
+class _SeveralError(LookupError):
+    """Several descriptors will do."""
+
+    def __init__(self, slot: str, choices: Sequence[str]) -> None:
+        """Say which, and how to say which is meant."""
+        which = f"{len(choices)} descriptors will do for {slot!r}: {_few(choices)}"
+        super().__init__(f"{which}; say which one it is, as with --bind {slot}=DIGEST")
+        self.choices = choices
 
 
 def _chosen(
@@ -86,8 +100,7 @@ def _chosen(
     if len(fit) == 1:
         return fit[0]
     if fit:
-        ways = f"say which one it is, as with --bind {slot}=DIGEST"
-        raise LookupError(f"{len(fit)} descriptors will do for {slot!r}: {_few(fit)}; {ways}")
+        raise _SeveralError(slot, fit)
     told = [f"{digest}: {reason}" for digest, reason in why.items()]
     told += [
         f"{digest} is not believed: {reason}"
