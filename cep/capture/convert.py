@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cep.capture.archive import CaptureError
+from cep.capture.calls import arguments_of, is_scalar, name_of, operation_of
 from cep.capture.identities import identity
+from cep.capture.rewrites import rewrite_of
 from cep.expr import Dim
 from cep.graph import Node
 from cep.opset import OPERATIONS, PREFIX
@@ -24,19 +26,20 @@ if TYPE_CHECKING:
 
     from cep.capture.symbols import Symbols
 
-_NO_EFFECT = frozenset(
-    {"_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size", "sym_size"}
-)
 _IGNORED = frozenset(
     {
-        "device", "implicit", "layout", "memory_format", "non_blocking", "padding_idx",
-        "pin_memory", "scale_grad_by_freq", "sparse",
+        "device", "implicit", "layout", "memory_format", "momentum", "non_blocking", "padding_idx",
+        "pin_memory", "scale_grad_by_freq", "sorted", "sparse",
     }
 )  # fmt: skip
 _MUST_BE: Mapping[str, object] = {"half_to_float": False, "step": 1, "dtype": None}
+_UNCHANGED = frozenset({"alias", "clone", "detach", "lift_fresh_copy"})
 _WITH_NUMBER = frozenset(
-    f"{name}.Scalar" for name in ("add", "sub", "mul", "div", "eq", "ge", "gt", "le", "lt", "ne")
+    f"{name}.Scalar"
+    for name in ("add", "sub", "mul", "div", "eq", "ge", "gt", "le", "lt", "ne", "remainder")
 )
+_FAR = 2**62
+"""An end that is at least this is the end of the axis."""
 _NUMBER_FORM = {f"{name}.Tensor": f"{name}.Scalar" for name in ("add", "sub", "mul", "div")}
 
 
@@ -81,10 +84,32 @@ class Converter:
 
     def value(self, node: torch.fx.Node) -> str:
         """Return the id of the value that `node` stands for."""
-        name = self.names[node]
+        name = self.names.get(node)
         if not isinstance(name, str):
-            raise CaptureError.because("CEP-X3", f"{node.name} has several results")
+            raise CaptureError.because(
+                "CEP-X3", f"{node.format_node()}: CEP-Core has no such result, or not this alone"
+            )
         return name
+
+    def size(self, value: Any) -> Dim:
+        """Return the dim of a size among the arguments of a call."""
+        return self.symbols.dim(self._size(value))
+
+    def bound(self, name: str, value: Any, length: Dim) -> Dim:
+        """Return the start or end of a slice of an axis, with ATen's shorthands spelled out."""
+        size = self._size(value)
+        if size is None:
+            return Dim.constant(0) if name == "start" else length
+        dim = self.symbols.dim(size)
+        number = dim.value
+        if number is not None:
+            if number < 0:
+                return length + dim
+            if length.value is not None:
+                return Dim.constant(min(number, length.value))
+            if number >= _FAR:
+                return length
+        return dim
 
     def call(self, node: torch.fx.Node) -> None:
         """Add what a call of the program does.
@@ -95,44 +120,64 @@ class Converter:
         import torch
 
         if node.target is operator.getitem:
-            several, position = self.names[node.args[0]], node.args[1]
-            self.names[node] = several[position]
+            self._pick(node)
             return
         if not isinstance(node.meta.get("val"), torch.Tensor | tuple | list):
-            if _is_scalar(node):
+            if is_scalar(node):
                 return
             raise CaptureError.because("CEP-X3", f"{node.format_node()} has no tensor result")
         if not isinstance(node.target, torch._ops.OpOverload):
             raise CaptureError.because("CEP-X3", f"{node.target} is not an ATen operation")
-        name, arguments = identity(_name(node.target), _arguments(node))
-        if self._rewritten(node, name, arguments):
+        name, arguments = identity(name_of(node.target), arguments_of(node))
+        rewrite = rewrite_of(name, arguments)
+        if rewrite is not None:
+            rewrite(self, node, arguments)
             return
-        if name == "clone" or (name == "_to_copy" and self._same_dtype(node)):
+        if name in _UNCHANGED or (name == "_to_copy" and self._same_dtype(node)):
             source = node.args[0]
             if isinstance(source, torch.fx.Node):
                 self.names[node] = self.names[source]
                 return
         if name in _NUMBER_FORM and not isinstance(arguments.get("other"), torch.fx.Node):
             name = _NUMBER_FORM[name]
-        operation = OPERATIONS.get(PREFIX + name)
-        if operation is None:
-            raise CaptureError.because(
-                "CEP-X3",
-                f"CEP-Core has no operation {name!r} (node {node.name}); decompose it before "
-                "export, or ask for it to be added to the opset",
-            )
-        self._add(node, operation, arguments)
+        self._add(node, operation_of(node, name), arguments)
+
+    def suppose(self, node: torch.fx.Node) -> bool:
+        """Declare the results of a call that was refused, so that the next can be looked at."""
+        import torch
+
+        made = node.meta.get("val")
+        several = isinstance(made, tuple | list)
+        results = tuple(made) if several else (made,)
+        if not all(isinstance(r, torch.Tensor) for r in results):
+            return False
+        names = tuple(f"{node.name}.{i}" for i in range(len(results)))
+        try:
+            for name, tensor in zip(names, results, strict=True):
+                self.declare(name, tensor)
+        except CaptureError:
+            return False
+        self.names[node] = names if several else names[0]
+        return True
+
+    def _pick(self, node: torch.fx.Node) -> None:
+        """Let a node stand for one of several results, if CEP-Core has it."""
+        several, position = self.names[node.args[0]], node.args[1]
+        if position < len(several):
+            self.names[node] = several[position]
 
     def _add(self, node: torch.fx.Node, operation: Operation, arguments: Mapping[str, Any]) -> None:
         import torch
 
         results = node.meta["val"]
         results = (results,) if isinstance(results, torch.Tensor) else tuple(results)
+        several = len(results) > 1
         outputs = tuple(
             node.name if i == 0 else f"{node.name}.{name}"
             for i, name in enumerate(operation.results)
         )
-        for output, tensor in zip(outputs, results, strict=True):
+        # Of results that are for training, CEP-Core has none.
+        for output, tensor in zip(outputs, results, strict=False):
             self.declare(output, tensor)
         inputs = self._operands(node, operation, arguments)
         attributes: dict[str, AttributeValue] = {}
@@ -143,55 +188,51 @@ class Converter:
         self._check_rest(node, operation, arguments, outputs[0])
         self._check_types(node, operation, inputs, attributes, outputs)
         self.nodes.append(Node(PREFIX + operation.name, inputs, attributes, outputs))
-        self.names[node] = outputs[0] if len(outputs) == 1 else outputs
+        self.names[node] = outputs if several else outputs[0]
 
-    def _rewritten(self, node: torch.fx.Node, name: str, arguments: Mapping[str, Any]) -> bool:
-        """Add what takes operations of other names in CEP-Core; say whether the call was that."""
-        import torch
+    def emit(
+        self,
+        node: torch.fx.Node,
+        name: str,
+        inputs: tuple[str, ...],
+        attributes: Mapping[str, Any],
+        *results: str,
+    ) -> tuple[str, ...]:
+        """Add an operation that is part of what `node` does, and return its results.
 
-        if name == "split_with_sizes":
-            self._split(node, arguments)
-        elif name == "sub.Tensor" and not isinstance(arguments["self"], torch.fx.Node):
-            self._subtract_from(node, arguments)
-        else:
-            return False
-        return True
+        Args:
+            node: The call that is taken apart.
+            name: Operation, without its opset.
+            inputs: Operands.
+            attributes: As in a graph.
+            results: Names of the results, each after that of the call.
 
-    def _subtract_from(self, node: torch.fx.Node, arguments: Mapping[str, Any]) -> None:
-        """Add a number less a tensor: the tensor's negative, plus the number, to the same bits."""
-        number, other = arguments["self"], arguments["other"]
-        same = hasattr(other, "meta") and other.meta["val"].dtype == node.meta["val"].dtype
-        if not same or arguments["alpha"] != 1 or not isinstance(number, int | float):
-            raise CaptureError.because(
-                "CEP-X3",
-                f"{node.format_node()}: CEP-Core takes tensors from numbers of their dtype",
-            )
-        negative, source = f"{node.name}.negative", self.value(other)
-        self.types[negative] = self.types[source]
+        Raises:
+            CaptureError: Operands or attributes do not fit the operation (CEP-X3).
+        """
+        outputs = tuple(f"{node.name}.{result}" for result in results)
+        operation = OPERATIONS[PREFIX + name]
+        call = Call(tuple(self.types[v] for v in inputs), attributes, self.symbols.ranges)
+        try:
+            made = operation.types(call)
+        except ValueError as error:
+            raise CaptureError.because("CEP-X3", f"{name} (node {node.name}): {error}") from None
+        self.types.update(zip(outputs, made, strict=True))
+        self.nodes.append(Node(PREFIX + name, inputs, dict(attributes), outputs))
+        return outputs
+
+    def finish(
+        self,
+        node: torch.fx.Node,
+        name: str,
+        inputs: tuple[str, ...],
+        attributes: Mapping[str, Any],
+    ) -> None:
+        """Add the operation whose one result is that of `node`."""
         self.declare(node.name, node.meta["val"])
-        attributes = {"other": number, "alpha": 1}
-        operation = OPERATIONS[f"{PREFIX}add.Scalar"]
-        self._check_types(node, operation, (negative,), attributes, (node.name,))
-        self.nodes.append(Node(f"{PREFIX}neg", (source,), {}, (negative,)))
-        self.nodes.append(Node(PREFIX + operation.name, (negative,), attributes, (node.name,)))
+        self._check_types(node, OPERATIONS[PREFIX + name], inputs, attributes, (node.name,))
+        self.nodes.append(Node(PREFIX + name, inputs, dict(attributes), (node.name,)))
         self.names[node] = node.name
-
-    def _split(self, node: torch.fx.Node, arguments: Mapping[str, Any]) -> None:
-        """Add one slice for each piece."""
-        source = self.value(arguments["self"])
-        operation = OPERATIONS[f"{PREFIX}slice.Tensor"]
-        end = Dim.constant(0)
-        pieces = []
-        for i, (size, tensor) in enumerate(
-            zip(arguments["split_sizes"], node.meta["val"], strict=True)
-        ):
-            start, end = end, end + self.symbols.dim(self._size(size))
-            attributes = {"dim": arguments["dim"], "start": start, "end": end}
-            pieces.append(f"{node.name}.{i}")
-            self.declare(pieces[-1], tensor)
-            self._check_types(node, operation, (source,), attributes, pieces[-1:])
-            self.nodes.append(Node(PREFIX + operation.name, (source,), attributes, (pieces[-1],)))
-        self.names[node] = tuple(pieces)
 
     def _operands(
         self, node: torch.fx.Node, operation: Operation, arguments: Mapping[str, Any]
@@ -261,16 +302,19 @@ class Converter:
             case "dims" if parameter.name == "size":
                 return self.types[output].shape
             case "dims":
-                return tuple(self.symbols.dim(self._size(v)) for v in value or ())
+                return tuple(self.size(v) for v in value or ())
+            case "dim" if inputs and parameter.name in ("start", "end"):
+                length = self.types[inputs[0]].shape[arguments["dim"]]
+                return self.bound(parameter.name, value, length)
             case "dim":
-                return self._bound(parameter.name, value, arguments, inputs)
+                return Dim.constant(0) if value is None else self.size(value)
             case "dtype":
                 return self.types[output].dtype
-            case "ints":
+            case "ints" if not any(isinstance(v, torch.fx.Node) for v in value or ()):
                 return tuple(int(v) for v in value or ())
         if value is None:
             return None
-        if isinstance(value, torch.fx.Node):
+        if isinstance(value, torch.fx.Node | list | tuple):
             raise CaptureError.because(
                 "CEP-X3", f"{node.format_node()}: {parameter.name!r} depends on a tensor or a size"
             )
@@ -280,27 +324,6 @@ class Converter:
         if parameter.kind == "number" and isinstance(value, bool):
             convert = int
         return value if convert is None else convert(value)
-
-    def _bound(
-        self, name: str, value: Any, arguments: Mapping[str, Any], inputs: Sequence[str]
-    ) -> Dim:
-        """Return the start or end of a slice or arange, with ATen's shorthands spelled out."""
-        size = self._size(value)
-        length = Dim.constant(0)
-        if inputs:
-            length = self.types[inputs[0]].shape[arguments["dim"]]
-        if size is None:
-            return Dim.constant(0) if name == "start" else length
-        dim = self.symbols.dim(size)
-        number = dim.value
-        if inputs and number is not None:
-            if number < 0:
-                return length + dim
-            if length.value is not None:
-                return Dim.constant(min(number, length.value))
-            if number >= 2**62:
-                return length
-        return dim
 
     def _size(self, value: Any) -> Any:
         import torch
@@ -356,30 +379,3 @@ class Converter:
             raise CaptureError.because(
                 "CEP-X3", f"{node.format_node()}: {name}={value!r} is not part of CEP-Core"
             )
-
-
-def _name(target: torch._ops.OpOverload) -> str:
-    name = target._schema.name.partition("::")[2]
-    overload = target._schema.overload_name
-    return f"{name}.{overload}" if overload else name
-
-
-def _arguments(node: torch.fx.Node) -> dict[str, Any]:
-    """Return the arguments of a call by name, defaults included."""
-    declared = node.target._schema.arguments
-    values = {a.name: a.default_value for a in declared}
-    values.update(zip((a.name for a in declared), node.args, strict=False))
-    values.update(node.kwargs)
-    return values
-
-
-def _is_scalar(node: torch.fx.Node) -> bool:
-    """Say whether a call only asks for or computes sizes, or checks something."""
-    import torch
-
-    if node.meta.get("val") is None:
-        name = (
-            node.target._schema.name.partition("::")[2] if hasattr(node.target, "_schema") else ""
-        )
-        return name in _NO_EFFECT
-    return isinstance(node.meta["val"], torch.SymInt | int | torch.SymBool | bool)

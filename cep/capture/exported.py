@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import ValidationError
 
@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     import torch
     from torch.export import ExportedProgram
 
-_KEPT_WHOLE = ("aten.linear.default", "aten.scaled_dot_product_attention.default")
+    from acp.diagnostics import Diagnostic
+
+MAX_REASONS: Final = 64
+"""Most reasons of one refusal."""
+
+_KEPT_WHOLE: Final = ("aten.linear.default", "aten.scaled_dot_product_attention.default")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +72,13 @@ def capture(program: ExportedProgram) -> Capture:
     import torch
     from torch._export.serde.schema import SCHEMA_VERSION
 
-    table = torch.export.default_decompositions()
-    for name in [op for op in table if str(op) in _KEPT_WHOLE]:
-        table.pop(name)
     nodes_before = len(program.graph.nodes)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = program.run_decompositions(table)
-    converter, inputs, constants = _convert(program)
+    program = decomposed(program)
+    converter, inputs, targets = _convert(program)
     outputs = _outputs(program, converter)
     nodes = _live(converter.nodes, {b.value for b in outputs})
     used = {v for node in nodes for v in node.inputs}
-    constants = {name: tensor for name, tensor in constants.items() if name in used}
+    constants = {n: _tensor(program, target) for n, target in targets.items() if n in used}
     try:
         weights, entries = _store(constants)
         graph = _document(converter, nodes, inputs, outputs, entries)
@@ -92,20 +92,54 @@ def capture(program: ExportedProgram) -> Capture:
         weights=weights,
         tool=f"torch.export {torch.__version__.partition('+')[0]}",
         export_schema=".".join(map(str, SCHEMA_VERSION)),
-        decomposition_digest=digest(sorted(str(op) for op in table)),
+        decomposition_digest=digest(sorted(str(op) for op in _decompositions())),
         nodes_before=nodes_before,
     )
 
 
-def _convert(
-    program: ExportedProgram,
-) -> tuple[Converter, list[Binding], dict[str, torch.Tensor]]:
+def refusals(program: ExportedProgram) -> tuple[Diagnostic, ...]:
+    """Return why `capture` refuses a program, as far as its weights don't matter; often nothing.
+
+    Weights are not read, so they may be on the meta device.
+    """
+    try:
+        converter, _, _ = _convert(decomposed(program))
+    except CaptureError as refusal:
+        return refusal.diagnostics
+    del converter
+    return ()
+
+
+def decomposed(program: ExportedProgram) -> ExportedProgram:
+    """Return the program in Core ATen, with linear layers and attention whole."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return program.run_decompositions(_decompositions())
+
+
+def _decompositions() -> dict[Any, Any]:
+    import torch
+
+    table: dict[Any, Any] = torch.export.default_decompositions()
+    for name in [op for op in table if str(op) in _KEPT_WHOLE]:
+        table.pop(name)
+    return table
+
+
+def _convert(program: ExportedProgram) -> tuple[Converter, list[Binding], dict[str, str]]:
+    """Return the operations, the inputs, and the name of each constant's tensor in the program.
+
+    Raises:
+        CaptureError: With every reason, one for each node at fault, up to a limit.
+    """
     import torch
     from torch.export.graph_signature import InputKind
 
     converter = Converter(Symbols(program.range_constraints))
     inputs: list[Binding] = []
-    constants: dict[str, torch.Tensor] = {}
+    constants: dict[str, str] = {}
+    found: list[Diagnostic] = []
+    lost: set[torch.fx.Node] = set()
     specs = {s.arg.name: s for s in program.graph_signature.input_specs}
     taken = {node.name for node in program.graph.nodes}
     if program.graph_signature.buffers_to_mutate or program.graph_signature.user_inputs_to_mutate:
@@ -123,11 +157,19 @@ def _convert(
             else:
                 target = str(spec.target)
                 name = f"stored/{target}" if target.partition(".")[0] in taken else target
-                constants[name] = _tensor(program, target)
+                constants[name] = target
             converter.names[node] = name
             converter.declare(name, tensor)
+        elif node.op == "call_function" and lost.isdisjoint(node.all_input_nodes):
+            try:
+                converter.call(node)
+            except CaptureError as refusal:
+                found += refusal.diagnostics
+                lost |= set() if converter.suppose(node) else {node}
         elif node.op == "call_function":
-            converter.call(node)
+            lost.add(node)
+    if found:
+        raise CaptureError(*found[:MAX_REASONS])
     return converter, inputs, constants
 
 

@@ -29,11 +29,41 @@ def _clamped(arguments: Arguments) -> dict[str, Any]:
     return {**rest, "min": arguments["min_val"], "max": arguments["max_val"]}
 
 
+def _windows(dimensions: int) -> Callable[[Arguments], dict[str, Any]]:
+    """Return what spells out a number for each axis, where ATen takes one for all or none."""
+
+    def translate(arguments: Arguments) -> dict[str, Any]:
+        found = dict(arguments)
+        for name in ("kernel_size", "stride", "padding", "dilation"):
+            if name in found:
+                given = found[name] if isinstance(found[name], list | tuple) else [found[name]]
+                full = list(given) * (dimensions if len(given) == 1 else 1)
+                found[name] = full or found["kernel_size"]
+        return found
+
+    return translate
+
+
+def _corrected(arguments: Arguments) -> dict[str, Any]:
+    correction = arguments["correction"]
+    return {**arguments, "correction": 1 if correction is None else correction}
+
+
+def _stable(arguments: Arguments) -> dict[str, Any]:
+    return _without(arguments, "stable")
+
+
 _IDENTITIES: Final[Mapping[str, tuple[str, Callable[[Arguments], dict[str, Any]]]]] = {
+    "avg_pool2d": ("avg_pool2d", _windows(2)),
+    "avg_pool3d": ("avg_pool3d", _windows(3)),
     "full_like": ("full", _filled_alike),
     "hardtanh": ("clamp", _clamped),
+    "max_pool2d_with_indices": ("max_pool2d_with_indices", _windows(2)),
+    "max_pool3d_with_indices": ("max_pool3d_with_indices", _windows(3)),
     "mean": ("mean.dim", _all_axes),
     "scalar_tensor": ("full", _filled),
+    "sort.stable": ("sort", _stable),
+    "var.correction": ("var.correction", _corrected),
 }
 
 

@@ -32,6 +32,8 @@ class Symbols:
         """
         if isinstance(size, int):
             return Dim.constant(size)
+        if not hasattr(size, "node"):
+            raise CaptureError.because("CEP-X3", f"size {size!r} is not an integer")
         import sympy
 
         expression = size.node.expr

@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from acp.canonical import digest
 from cep.opset.contraction import CONTRACTION
+from cep.opset.convolution import CONVOLUTION
 from cep.opset.error_classes import error_table
+from cep.opset.normalization import NORMALIZATION
+from cep.opset.ordering import ORDERING
 from cep.opset.pointwise import POINTWISE
+from cep.opset.pooling import POOLING
+from cep.opset.reductions import REDUCTIONS
 from cep.opset.shaping import SHAPING
 
 if TYPE_CHECKING:
@@ -24,9 +29,13 @@ NAMESPACE: Final = "cep-core"
 VERSION: Final = 1
 PREFIX: Final = f"{NAMESPACE}/{VERSION}:"
 
+FAMILIES: Final = (
+    POINTWISE, SHAPING, REDUCTIONS, ORDERING, CONTRACTION, CONVOLUTION, POOLING, NORMALIZATION,
+)  # fmt: skip
+
 OPERATIONS: Final[Mapping[str, Operation]] = {
     PREFIX + name: operation
-    for family in (POINTWISE, SHAPING, CONTRACTION)
+    for family in FAMILIES
     for name, operation in sorted(family.operations.items())
 }
 

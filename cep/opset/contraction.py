@@ -1,15 +1,13 @@
-"""Operations that sum: reductions, matrix products, attention and normalisation."""
+"""Matrix products, and attention."""
 
 from __future__ import annotations
 
-from math import inf
+from typing import TYPE_CHECKING
 
-from cep.expr import ONE, Dim
 from cep.opset.definition import (
     ANY,
     BOOLEAN,
     FLOATS,
-    NUMBERS,
     Call,
     Family,
     Operand,
@@ -17,10 +15,12 @@ from cep.opset.definition import (
     Parameter,
     TensorType,
     TypeRuleError,
-    axes,
 )
 from cep.opset.pointwise import broadcast
-from cep.prove import at_most, same
+from cep.prove import same
+
+if TYPE_CHECKING:
+    from cep.expr import Dim
 
 CONTRACTION = Family()
 
@@ -33,41 +33,6 @@ def _equal(left: Dim, right: Dim, what: str, call: Call) -> None:
 def _rank(operand: TensorType, name: str, rank: int) -> None:
     if operand.rank != rank:
         raise TypeRuleError(f"{name} has rank {operand.rank}, not {rank}")
-
-
-def _reduce(call: Call) -> tuple[TensorType, ...]:
-    """Without the axes dim, or with size 1 there if keepdim; all axes if dim is empty."""
-    operand = call.operands[0]
-    gone = axes(call.integers("dim"), operand.rank) or set(range(operand.rank))
-    keep = call.flag("keepdim")
-    shape = tuple(
-        ONE if i in gone else d for i, d in enumerate(operand.shape) if keep or i not in gone
-    )
-    return (TensorType(operand.dtype, shape),)
-
-
-def _extreme(call: Call) -> tuple[TensorType, ...]:
-    """As sum.dim_IntList; no axis that goes may have size 0."""
-    operand = call.operands[0]
-    gone = axes(call.integers("dim"), operand.rank) or set(range(operand.rank))
-    for at in sorted(gone & set(range(operand.rank))):
-        size = operand.shape[at]
-        if not (some := at_most(ONE, size, call.ranges)):
-            raise TypeRuleError(f"axis {at} may have no elements: {ONE} <= {size} {some}")
-    return _reduce(call)
-
-
-def _norm(call: Call) -> tuple[TensorType, ...]:
-    """As sum.dim_IntList; where ord is infinite, no axis that goes may have size 0."""
-    order = call.attributes["ord"]
-    infinite = isinstance(order, float) and abs(order) == inf
-    return _extreme(call) if infinite else _reduce(call)
-
-
-def _softmax(call: Call) -> tuple[TensorType, ...]:
-    """The type of self."""
-    call.axis("dim", call.operands[0].rank)
-    return (call.operands[0],)
 
 
 def _mm(call: Call) -> tuple[TensorType, ...]:
@@ -135,30 +100,6 @@ def _attention(call: Call) -> tuple[TensorType, ...]:
     return (TensorType(query.dtype, (*query.shape[:-1], value.shape[-1])),)
 
 
-_DIMS = (Parameter("dim", "ints"), Parameter("keepdim", "bool"))
-_FLOAT = Operand("self", FLOATS)
-
-CONTRACTION.add(Operation("sum.dim_IntList", (_FLOAT,), _DIMS, ("out",), _reduce, error="sum"))
-CONTRACTION.add(Operation("mean.dim", (_FLOAT,), _DIMS, ("out",), _reduce, error="sum"))
-for _name in ("amax", "amin"):
-    CONTRACTION.add(
-        Operation(_name, (Operand("self", NUMBERS),), _DIMS, ("out",), _extreme, error="exact")
-    )
-CONTRACTION.add(
-    Operation(
-        "linalg_vector_norm",
-        (_FLOAT,),
-        (Parameter("ord", "number"), *_DIMS),
-        ("out",),
-        _norm,
-        error="composite",
-    )
-)
-CONTRACTION.add(
-    Operation(
-        "_softmax", (_FLOAT,), (Parameter("dim", "int"),), ("out",), _softmax, error="composite"
-    )
-)
 CONTRACTION.add(
     Operation(
         "mm",

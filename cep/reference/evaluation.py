@@ -10,15 +10,23 @@ from cep.expr import Dim, ExprError
 from cep.opset import OPERATIONS, PREFIX
 from cep.opset.definition import AttributeValue, Call, Operation, TensorType
 from cep.reference.contraction import CONTRACTION
+from cep.reference.convolution import CONVOLUTION
 from cep.reference.namespace import NamespaceError, narrowed, token_of
+from cep.reference.normalization import NORMALIZATION
+from cep.reference.ordering import ORDERING
 from cep.reference.pointwise import POINTWISE
+from cep.reference.pooling import POOLING
+from cep.reference.reductions import REDUCTIONS
 from cep.reference.shaping import SHAPING
 
 if TYPE_CHECKING:
     from cep.graph import GraphView
     from cep.reference.table import Function
 
-FUNCTIONS: Final[Mapping[str, Function]] = {**POINTWISE, **SHAPING, **CONTRACTION}
+FUNCTIONS: Final[Mapping[str, Function]] = {
+    **POINTWISE, **SHAPING, **REDUCTIONS, **ORDERING, **CONTRACTION, **CONVOLUTION, **POOLING,
+    **NORMALIZATION,
+}  # fmt: skip
 """The reference of each operation, by its name without the opset."""
 
 
@@ -96,7 +104,7 @@ def evaluate(
     for node in view.nodes:
         name = node.target.removeprefix(PREFIX)
         operands = [known[value] for value in node.inputs]
-        made = apply(name, operands, _constant(node.attributes, sizes), xp)
+        made = apply(name, operands, at_sizes(node.attributes, sizes), xp)
         for value, array in zip(node.outputs, made, strict=True):
             _check(value, array, view.types[value], sizes)
             known[value] = array
@@ -125,7 +133,7 @@ def _number(value: Any, sizes: Mapping[str, int]) -> Any:
     return value.evaluate(sizes) if isinstance(value, Dim) else value
 
 
-def _constant(
+def at_sizes(
     attributes: Mapping[str, AttributeValue], sizes: Mapping[str, int]
 ) -> dict[str, AttributeValue]:
     """Return the attributes with a constant for each size."""
@@ -173,4 +181,4 @@ def _check(value: str, array: Any, declared: TensorType, sizes: Mapping[str, int
         )
 
 
-__all__ = ["FUNCTIONS", "EvaluationError", "NamespaceError", "apply", "evaluate", "type_of"]
+__all__ = ["FUNCTIONS", "EvaluationError", "NamespaceError", "apply", "at_sizes", "evaluate", "type_of"]

@@ -88,22 +88,60 @@ def _power(xp: Any, arrays: Sequence[Any], given: Mapping[str, Any]) -> Any:
     return xp.pow(wide(xp, arrays[0]), number(xp, given["exponent"], arrays[0]))
 
 
+def _leaky(xp: Any, arrays: Sequence[Any], given: Mapping[str, Any]) -> Any:
+    x = wide(xp, arrays[0])
+    return xp.where(x > 0, x, x * number(xp, given["negative_slope"], arrays[0]))
+
+
+def _elu(xp: Any, arrays: Sequence[Any], given: Mapping[str, Any]) -> Any:
+    x = wide(xp, arrays[0])
+    names = ("alpha", "scale", "input_scale")
+    alpha, scale, steepness = (number(xp, given[name], arrays[0]) for name in names)
+    return xp.where(x > 0, x * scale, xp.expm1(xp.minimum(x, 0.0) * steepness) * alpha * scale)
+
+
+def _raised(xp: Any, arrays: Sequence[Any], given: Mapping[str, Any]) -> Any:
+    return xp.pow(number(xp, given["self"], arrays[0]), wide(xp, arrays[0]))
+
+
+def _sign(xp: Any, x: Any) -> Any:
+    """Return -1, 0 or 1, and 0 for what is no number, as ATen does."""
+    found = xp.sign(x)
+    return xp.where(xp.isnan(x), xp.zeros_like(x), found) if is_float(x) else found
+
+
 POINTWISE: Final[dict[str, Function]] = {
+    "atan": _float(lambda xp, x: xp.arctan(x)),
+    "ceil": _float(lambda xp, x: xp.ceil(x)),
     "cos": _float(lambda xp, x: xp.cos(x)),
     "erf": _float(erf),
     "exp": _float(lambda xp, x: xp.exp(x)),
+    "expm1": _float(lambda xp, x: xp.expm1(x)),
+    "floor": _float(lambda xp, x: xp.floor(x)),
+    "isinf": _float(lambda xp, x: xp.isinf(x)),
+    "isnan": _float(lambda xp, x: xp.isnan(x)),
     "log": _float(lambda xp, x: xp.log(x)),
+    "log10": _float(lambda xp, x: xp.log10(x)),
+    "log1p": _float(lambda xp, x: xp.log1p(x)),
+    "log2": _float(lambda xp, x: xp.log2(x)),
     "reciprocal": _float(lambda _, x: 1.0 / x),
+    "round": _float(lambda xp, x: xp.round(x)),
     "rsqrt": _float(lambda xp, x: 1.0 / xp.sqrt(x)),
     "sigmoid": _float(_sigmoid),
     "silu": _float(lambda xp, x: x / (1.0 + xp.exp(-x))),
     "sin": _float(lambda xp, x: xp.sin(x)),
     "sqrt": _float(lambda xp, x: xp.sqrt(x)),
+    "tan": _float(lambda xp, x: xp.tan(x)),
     "tanh": _float(lambda xp, x: xp.tanh(x)),
+    "trunc": _float(lambda xp, x: xp.trunc(x)),
+    "elu": _elu,
     "gelu": _gelu,
+    "leaky_relu": _leaky,
     "abs": lambda xp, arrays, _: xp.abs(arrays[0]),
     "neg": lambda xp, arrays, _: xp.negative(arrays[0]),
     "relu": _relu,
+    "sign": lambda xp, arrays, _: _sign(xp, arrays[0]),
+    "bitwise_not": lambda xp, arrays, _: xp.bitwise_not(arrays[0]),
     "logical_not": lambda xp, arrays, _: xp.logical_not(arrays[0]),
     "clone": lambda _, arrays, __: arrays[0],
     "_to_copy": _convert,
@@ -117,12 +155,18 @@ POINTWISE: Final[dict[str, Function]] = {
     "div.Tensor": _pair(lambda _, a, b: a / b),
     "div.Scalar": _with_number(lambda _, a, b: a / b),
     "pow.Tensor_Scalar": _power,
+    "pow.Tensor_Tensor": _pair(lambda xp, a, b: xp.pow(a, b)),
+    "pow.Scalar": _raised,
+    "remainder.Tensor": _pair(lambda xp, a, b: xp.remainder(a, b)),
+    "remainder.Scalar": _with_number(lambda xp, a, b: xp.remainder(a, b)),
     "maximum": _pair(lambda xp, a, b: xp.maximum(a, b)),
     "minimum": _pair(lambda xp, a, b: xp.minimum(a, b)),
     "bitwise_and.Tensor": _pair(lambda xp, a, b: xp.bitwise_and(a, b)),
     "bitwise_or.Tensor": _pair(lambda xp, a, b: xp.bitwise_or(a, b)),
+    "bitwise_xor.Tensor": _pair(lambda xp, a, b: xp.bitwise_xor(a, b)),
     "logical_and": _pair(lambda xp, a, b: xp.logical_and(a, b)),
     "logical_or": _pair(lambda xp, a, b: xp.logical_or(a, b)),
+    "logical_xor": _pair(lambda xp, a, b: xp.logical_xor(a, b)),
     "eq.Tensor": _pair(lambda xp, a, b: xp.equal(a, b)),
     "ge.Tensor": _pair(lambda xp, a, b: xp.greater_equal(a, b)),
     "gt.Tensor": _pair(lambda xp, a, b: xp.greater(a, b)),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cep.opset.definition import axes, axis
 from cep.reference.namespace import dtype_of
+from cep.reference.windows import padded
 
 if TYPE_CHECKING:
     from cep.reference.table import Function
@@ -76,6 +77,17 @@ def _index(_: Any, arrays: Sequence[Any], __: Mapping[str, Any]) -> Any:
     return arrays[0][tuple(arrays[1:])]
 
 
+def _flip(xp: Any, arrays: Sequence[Any], given: Mapping[str, Any]) -> Any:
+    if not given["dims"]:
+        return arrays[0]
+    return xp.flip(arrays[0], axis=tuple(axes(given["dims"], arrays[0].ndim)))
+
+
+def _pad(xp: Any, arrays: Sequence[Any], given: Mapping[str, Any]) -> Any:
+    before, after = given["pad"][::2], given["pad"][1::2]
+    return padded(xp, arrays[0], before[::-1], after[::-1], given["value"])
+
+
 SHAPING: Final[dict[str, Function]] = {
     "view": _view,
     "permute": _permute,
@@ -90,4 +102,6 @@ SHAPING: Final[dict[str, Function]] = {
     "embedding": _embedding,
     "gather": _gather,
     "index.Tensor": _index,
+    "flip": _flip,
+    "constant_pad_nd": _pad,
 }

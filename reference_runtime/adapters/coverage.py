@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from acp.v1.capability import Numerics, Operand, OperationVariant, Range
 from acp.v1.capability import Operation as OperationClaim
 from cep.opset import OPERATIONS, PREFIX
-from cep.opset.contraction import CONTRACTION
 from cep.opset.definition import FLOATS, Operation
 
 if TYPE_CHECKING:
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
 _RESULT_CHOSEN: Final = frozenset({"_to_copy", "arange.start_step", "full"})
 """Operations with an attribute that chooses the dtype of the result."""
 
-_SUMS: Final = frozenset(CONTRACTION.operations) - {"amax", "amin"}
+_SUMS: Final = frozenset(o.name for o in OPERATIONS.values() if o.error in ("sum", "composite"))
+"""Operations that add or multiply many, in a dtype that a stack can choose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,15 @@ class Coverage:
             no such operation.
         ranks: The one rank that the operands of an operation may have, by name; all if not there.
         first_result_only: Operations whose other results the stack does not make.
+        numbers: The one value that an attribute may have, by the names of operation and attribute;
+            None where it may not be given.
     """
 
     dtypes: frozenset[str]
     narrowed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     ranks: Mapping[str, int] = field(default_factory=dict)
     first_result_only: frozenset[str] = frozenset()
+    numbers: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     @classmethod
     def only(cls, dtypes: Iterable[str], operations: Iterable[str]) -> Coverage:
@@ -74,6 +77,19 @@ class Coverage:
                 )
             elif operation.name in self.first_result_only and used & set(node.outputs[1:]):
                 yield f"{node.target} at {node.outputs[0]}: this stack makes its first result only"
+            else:
+                yield from self._other_numbers(node, operation.name)
+
+    def _other_numbers(self, node: Node, name: str) -> Iterator[str]:
+        """Yield which attributes of a node have a value that the stack does not take."""
+        for attribute, only in self.numbers.get(name, {}).items():
+            given = node.attributes.get(attribute)
+            if given != only:
+                taken = "no" if only is None else f"only {only} as"
+                yield (
+                    f"{node.target} at {node.outputs[0]} has {attribute} {given}; this stack takes "
+                    f"{taken} {attribute}"
+                )
 
     def claims(self, engine: str) -> tuple[OperationClaim, ...]:
         """Return what a descriptor says of the operations that the stack runs on `engine`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import product
+from math import prod
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from cep.expr import Dim
@@ -24,6 +25,13 @@ Interval: TypeAlias = tuple[float, float]
 INT32: Final[Interval] = (-(2**31), 2**31 - 1)
 _BIT: Final[Interval] = (0, 1)
 _INFINITE: Final = float("inf")
+_BITWISE: Final = frozenset({"bitwise_and", "bitwise_or", "bitwise_xor"})
+_ORDERS: Final = frozenset({"sort", "topk"})
+_PLACES: Final = _ORDERS | {
+    "argmax", "argmin", "max_pool2d_with_indices", "max_pool3d_with_indices",
+}  # fmt: skip
+"""Operations with indices among their results; those of `_ORDERS` give elements too."""
+_BOUNDED: Final = _BITWISE | _PLACES | {"sign", "remainder", "constant_pad_nd"}
 _ANY: Final[Interval] = (-_INFINITE, _INFINITE)
 
 
@@ -49,15 +57,17 @@ def _interval(node: Node, region: Region, known: Mapping[str, Interval]) -> Inte
     arithmetic, _, _ = name.partition(".")
     if name.startswith(("add.", "sub.", "mul.")):
         return _arithmetic(arithmetic, node, given)
+    if arithmetic in _BOUNDED:
+        return _bounded(arithmetic, node, region, given)
     if name == "full":
         return _hull([_number(node, "fill_value")])
     if name == "arange.start_step":
         start, end = node.attributes["start"], node.attributes["end"]
         bounds = [d.bounds(region.ranges) for d in (start, end) if isinstance(d, Dim)]
         return (min(low for low, _ in bounds), max(high for _, high in bounds))
-    if name == "neg":
+    if name in ("neg", "bitwise_not"):
         ((low, high),) = given
-        return (-high, -low)
+        return (-high, -low) if name == "neg" else (-high - 1, -low - 1)
     if name == "abs":
         ((low, high),) = given
         return (0, max(-low, high))
@@ -65,6 +75,26 @@ def _interval(node: Node, region: Region, known: Mapping[str, Interval]) -> Inte
         limits = (0.0, _INFINITE) if name == "relu" else _limits(node)
         return _hull([min(max(bound, limits[0]), limits[1]) for bound in given[0]])
     return _hull([bound for interval in given for bound in interval]) if given else _ANY
+
+
+def _bounded(name: str, node: Node, region: Region, given: list[Interval]) -> Interval:
+    """Return the interval of an operation whose results are bounded in a way of their own."""
+    if name in _BITWISE:
+        return INT32 if all(INT32[0] <= a <= b <= INT32[1] for a, b in given) else _ANY
+    if name == "sign":
+        return (-1, 1)
+    if name == "constant_pad_nd":
+        return _hull([*given[0], _number(node, "value")])
+    if name == "remainder":
+        return _hull([0, *(given[1] if len(given) > 1 else (_number(node, "other"),))])
+    ordered = given[0] if name in _ORDERS else ()
+    finite = [bound for bound in ordered if abs(bound) != _INFINITE]  # floats have no bounds
+    return _hull([0, _elements(node.inputs[0], region), *finite])
+
+
+def _elements(value: str, region: Region) -> float:
+    """Return the largest number of elements of a value, which no index within it reaches."""
+    return prod(dim.bounds(region.ranges)[1] for dim in region.types[value].shape)
 
 
 def _arithmetic(name: str, node: Node, given: list[Interval]) -> Interval:

@@ -31,10 +31,16 @@ if TYPE_CHECKING:
 COVERAGE: Final = Coverage(
     dtypes=frozenset({"f32", "i64", "i32", "i1"}),
     narrowed={
+        "cumprod": frozenset(),
         "relu": frozenset({"f32"}),
         "index.Tensor": frozenset({"f32", "i64", "i1"}),
     },
     ranks={"scaled_dot_product_attention": 4},
+    numbers={
+        "avg_pool2d": {"divisor_override": None},
+        "avg_pool3d": {"divisor_override": None},
+        "elu": {"input_scale": 1},
+    },
 )
 
 MEDIA_TYPE: Final = "application/vnd.onnx"

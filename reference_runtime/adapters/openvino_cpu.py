@@ -33,10 +33,19 @@ from reference_runtime.probe.system import host_device, processor
 if TYPE_CHECKING:
     from cep.graph import Region
 
+_F32: Final = frozenset({"f32"})
+
 COVERAGE: Final = Coverage(
     dtypes=frozenset({"f32", "i64", "i32", "i1"}),
-    narrowed={"sub.Scalar": frozenset()},
-    first_result_only=frozenset({"native_layer_norm"}),
+    narrowed={
+        "sub.Scalar": frozenset(),
+        "trunc": frozenset(),
+        # Sums and products of integers may not fit its 32 bits.
+        "cumprod": frozenset(),
+        **dict.fromkeys(("cumsum", "prod.dim_int", "sum.dim_IntList"), _F32),
+    },
+    first_result_only=frozenset({"native_layer_norm", "native_group_norm"}),
+    numbers={"elu": {"input_scale": 1}},
 )
 
 MEDIA_TYPE: Final = "application/vnd.openvino.compiled-model"

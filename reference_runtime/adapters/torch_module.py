@@ -28,23 +28,34 @@ _TORCH_DTYPES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 _REDUCTIONS: Final = frozenset(
-    {"sum.dim_IntList", "mean.dim", "amax", "amin", "linalg_vector_norm"}
+    {"sum.dim_IntList", "mean.dim", "amax", "amin", "linalg_vector_norm", "var.correction"}
 )
 
 _WRITERS: Final = frozenset({
     "add.Tensor", "sub.Tensor", "mul.Tensor", "div.Tensor", "maximum", "minimum", "clamp",
-    "cos", "erf", "exp", "gelu", "log", "neg", "reciprocal", "rsqrt", "sigmoid", "silu", "sin",
-    "sqrt", "tanh", "mm", "bmm", "addmm", "_softmax", "cat",
+    "atan", "ceil", "cos", "elu", "erf", "exp", "expm1", "floor", "gelu", "leaky_relu", "log",
+    "log10", "log1p", "log2", "neg", "reciprocal", "round", "rsqrt", "sigmoid", "sign", "silu",
+    "sin", "sqrt", "tan", "tanh", "trunc", "mm", "bmm", "addmm", "_softmax", "_log_softmax", "cat",
+    "cumsum", "cumprod", "avg_pool2d", "avg_pool3d",
 })  # fmt: skip
 """Operations whose ATen kernels write where they are told; others copy there in the end anyway."""
 
 _STRIDED: Final = frozenset({
     "view", "permute", "unsqueeze", "squeeze.dims", "expand", "slice.Tensor", "select.int",
-    "_to_copy", "scaled_dot_product_attention",
+    "_to_copy", "scaled_dot_product_attention", "convolution", "max_pool2d_with_indices",
+    "max_pool3d_with_indices", "avg_pool2d", "avg_pool3d", "native_group_norm",
+    "_native_batch_norm_legit_no_training",
 })  # fmt: skip
 """Operations whose results ATen may lay out in another order than row-major."""
 
 _WITH_BIAS: Final = 3
+
+_UNSAID: Final[Mapping[str, Mapping[str, object]]] = {
+    "_softmax": {"half_to_float": False},
+    "_log_softmax": {"half_to_float": False},
+    "_native_batch_norm_legit_no_training": {"momentum": 0.0},
+}
+"""Arguments that ATen wants and that change nothing in CEP-Core."""
 
 _NEUTRAL_ALPHA: Final = frozenset({"add.Tensor", "add.Scalar", "sub.Tensor", "sub.Scalar"})
 
@@ -177,7 +188,7 @@ def _append(
     function = _function(node)
     args, kwargs = _arguments(function, node, region, known, sizes)
     result = graph.call_function(function, args, kwargs)
-    if len(node.outputs) == 1:
+    if len(function._schema.returns) == 1:  # noqa: SLF001 - torch has no public way
         known[node.outputs[0]] = result
         return
     import operator
@@ -243,8 +254,7 @@ def _attributes(node: Node, region: Region, sizes: Mapping[Dim, Any]) -> dict[st
         given["dim"] = list(range(region.types[node.inputs[0]].rank))
     if operation.name in _NEUTRAL_ALPHA and given.get("alpha") == 1:
         del given["alpha"]
-    if operation.name == "_softmax":
-        given["half_to_float"] = False
+    given |= _UNSAID.get(operation.name, {})
     if operation.name == "clone":
         # ATen's default keeps the strides of its operand, which need not be dense.
         given["memory_format"] = torch_library().contiguous_format

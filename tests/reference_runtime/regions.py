@@ -57,7 +57,7 @@ class RegionBuilder:
         given = tensor_type(kind)
         return TensorType(self.dtypes.get(given.dtype, given.dtype), given.shape)
 
-    def op(self, name: str, *operands: str, **attributes: object) -> str:
+    def op(self, name: str, /, *operands: str, **attributes: object) -> str:
         """Append an operation and return its first result."""
         operation = OPERATIONS[PREFIX + name]
         if "dtype" in attributes:

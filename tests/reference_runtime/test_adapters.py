@@ -489,6 +489,28 @@ INTEGERS = {
         True,
     ),
     "floats converted": (lambda b: b.op("_to_copy", "x", dtype="i64"), False),
+    "bits turned": (lambda b: b.op("bitwise_not", "i"), True),
+    "bits mixed, then added": (
+        lambda b: b.op("add.Scalar", b.op("bitwise_xor.Tensor", "i", "i"), other=1, alpha=1),
+        False,
+    ),
+    "the rest of a division": (
+        lambda b: b.op("mul.Scalar", b.op("remainder.Scalar", "i", other=100), other=2**24),
+        True,
+    ),
+    "signs made larger": (lambda b: b.op("mul.Scalar", b.op("sign", "i"), other=2**31 - 1), True),
+    "a wide border": (lambda b: b.op("constant_pad_nd", "i", pad=(1, 1), value=2**31), False),
+    "places": (lambda b: b.op("argmax", "x", dim=1, keepdim=False), True),
+    "places, and elements": (
+        lambda b: b.op("mul.Scalar", b.op("sort", "i", dim=1, descending=True), other=2),
+        False,
+    ),
+    "places of floats": (
+        lambda b: b.op(
+            "add.Scalar", b.op("topk", "x", k=1, dim=1, largest=True)[:-1] + "1", other=1, alpha=1
+        ),
+        True,
+    ),
     "a large number": (
         lambda b: b.op("full", size=dims("s0"), fill_value=2**40, dtype="i64"),
         False,

@@ -13,9 +13,15 @@ from tests.reference_runtime.regions import RegionBuilder, dims, draw, prepare, 
 def unary(b):
     x = b.input("x", "f32[s0, s1, 8]")
     p = b.op("add.Scalar", b.op("abs", x), other=0.5, alpha=1)
-    names = ("cos", "erf", "exp", "sigmoid", "silu", "sin", "tanh", "abs", "neg", "relu")
+    names = (
+        "atan", "ceil", "cos", "erf", "exp", "expm1", "floor", "round", "sigmoid", "silu", "sin",
+        "tan", "tanh", "trunc", "abs", "neg", "relu", "sign",
+    )  # fmt: skip
     out = [b.op(n, x) for n in names]
-    out += [b.op(n, p) for n in ("log", "reciprocal", "rsqrt", "sqrt")]
+    out += [b.op(n, p) for n in ("log", "log10", "log1p", "log2", "reciprocal", "rsqrt", "sqrt")]
+    out += [b.op("leaky_relu", x, negative_slope=0.2), b.op("pow.Scalar", x, self=2.5)]
+    out += [b.op("elu", x, alpha=a, scale=1.05, input_scale=s) for a, s in ((1, 1), (1.5, 0.5))]
+    out += [b.op(n, x) for n in ("isinf", "isnan")]
     out += [b.op("gelu", x, approximate=a) for a in ("none", "tanh")]
     out += [b.op("clamp", x, min=-0.5), b.op("clamp", x, max=0.5), b.op("clamp", x, min=-1, max=1)]
     out += [b.op("clone", b.op("permute", x, dims=(0, 2, 1)))]
@@ -29,6 +35,9 @@ def binary(b):
     out += [b.op(f"{n}.Scalar", x, other=0.3, alpha=a) for n in ("add", "sub") for a in (1, 2)]
     out += [b.op(n, x, y) for n in ("mul.Tensor", "div.Tensor", "maximum", "minimum")]
     out += [b.op("mul.Scalar", x, other=3), b.op("div.Scalar", x, other=3)]
+    base = b.op("add.Scalar", b.op("abs", x), other=0.5, alpha=1)
+    out += [b.op("pow.Tensor_Tensor", base, y), b.op("remainder.Scalar", x, other=0.75)]
+    out += [b.op("remainder.Tensor", x, base)]
     return out
 
 
@@ -48,15 +57,20 @@ def compare(b):
 
 def logic(b):
     x, y = b.input("x", "i1[s0, s1]"), b.input("y", "i1[s1]")
-    names = ("bitwise_and.Tensor", "bitwise_or.Tensor", "logical_and", "logical_or")
-    return [b.op("logical_not", x), *(b.op(n, x, y) for n in names)]
+    names = (
+        "bitwise_and.Tensor", "bitwise_or.Tensor", "bitwise_xor.Tensor", "logical_and",
+        "logical_or", "logical_xor",
+    )  # fmt: skip
+    out = [b.op(n, x) for n in ("logical_not", "bitwise_not")]
+    return [*out, *(b.op(n, x, y) for n in names)]
 
 
 def bits(b):
     i, j = b.input("i", "i64[s0, s1]"), b.input("j", "i64[s1]")
     k, m = b.input("k", "i32[s0, s1]"), b.input("m", "i32[s1]")
-    names = ("bitwise_and.Tensor", "bitwise_or.Tensor")
-    return [b.op(n, *pair) for n in names for pair in ((i, j), (k, m))]
+    names = ("bitwise_and.Tensor", "bitwise_or.Tensor", "bitwise_xor.Tensor")
+    out = [b.op("bitwise_not", i), b.op("bitwise_not", k)]
+    return [*out, *(b.op(n, *pair) for n in names for pair in ((i, j), (k, m)))]
 
 
 def integers(b):
@@ -67,7 +81,11 @@ def integers(b):
         out += [b.op(f"{n}.Scalar", i, other=3, alpha=1) for n in ("add", "sub")]
         out += [b.op(n, i, j) for n in ("mul.Tensor", "maximum", "minimum")]
         out += [b.op("mul.Scalar", i, other=3)]
-        out += [b.op(n, i) for n in ("abs", "neg")]
+        out += [b.op(n, i) for n in ("abs", "neg", "sign")]
+        out += [b.op("remainder.Scalar", i, other=3)]
+        out += [b.op("sum.dim_IntList", i, dim=(1,), keepdim=False), b.op("cumsum", i, dim=1)]
+        out += [b.op(n, i, dim=1, keepdim=True) for n in ("argmax", "argmin")]
+        out += [b.op("flip", i, dims=(0, 1)), b.op("constant_pad_nd", i, pad=(1, 2), value=7)]
         out += [b.op("clamp", i, min=1, max=2)]
         out += [b.op(n, i, dim=(1,), keepdim=False) for n in ("amax", "amin")]
     return out
@@ -90,6 +108,7 @@ def shapes(b):
     out += [b.op("slice.Tensor", x, dim=2, start=dims(3)[0], end=dims(9)[0])]
     out += [b.op("slice.Tensor", x, dim=1, start=dims(1)[0], end=dims("s1")[0])]
     out += [b.op("select.int", x, dim=1, index=0), b.op("select.int", x, dim=1, index=-1)]
+    out += [b.op("flip", x, dims=(1, -1)), b.op("constant_pad_nd", x, pad=(1, -2, 0, 3), value=0.5)]
     out += [b.op("cat", x, x, dim=1), b.op("cat", x, y, dim=1), b.op("cat", x, x, x, dim=-1)]
     return out
 
@@ -127,7 +146,61 @@ def reduce(b):
             names = ("sum.dim_IntList", "mean.dim", "amax", "amin")
             out += [b.op(n, x, dim=dim, keepdim=keep) for n in names]
             out += [b.op("linalg_vector_norm", x, ord=o, dim=dim, keepdim=keep) for o in ORDERS]
-    return [*out, b.op("_softmax", x, dim=-1), b.op("_softmax", x, dim=1)]
+            out.append(b.op("var.correction", x, dim=dim, correction=0, keepdim=keep))
+    for dim in (-1, 1):
+        out += [b.op(n, x, dim=dim) for n in ("_softmax", "_log_softmax", "cumsum", "cumprod")]
+        out += [b.op("prod.dim_int", x, dim=dim, keepdim=True)]
+    return [*out, b.op("var.correction", x, dim=(1, 2), correction=1, keepdim=False)]
+
+
+def order(b):
+    x = b.input("x", "f32[s0, s1, 8]")
+    out = [
+        b.op(n, x, dim=d, keepdim=k)
+        for n in ("argmax", "argmin")
+        for d, k in ((-1, True), (1, False))
+    ]
+    out += [b.op("argmax", x, keepdim=False)]
+    for down in (False, True):
+        out += [b.op("sort", x, dim=-1, descending=down), b.op("sort", x, dim=1, descending=down)]
+        out += [b.op("topk", x, k=3, dim=-1, largest=down)]
+    return [*out, *(v[:-1] + "1" for v in out[5:])]
+
+
+def windows(b):
+    """What slides: each with the batch open, and one axis of the window too."""
+    x, v = b.input("x", "f32[s0, 6, 9, 8]"), b.input("v", "f32[s0, 4, 5, 6, 4]")
+    line, w = b.input("line", "f32[s0, 6, 2*s1]"), b.constant("w", "f32[4, 6, 3, 2]")
+    bias, g = b.constant("bias", "f32[4]"), b.constant("g", "f32[6, 1, 2, 3]")
+    out = [b.op("convolution", x, w, **slid(2)), b.op("convolution", x, w, bias, **slid(2))]
+    out += [b.op("convolution", x, w, bias, **slid(2, stride=(2, 3), padding=(1, 0)))]
+    out += [b.op("convolution", x, w, bias, **slid(2, dilation=(2, 1), padding=(2, 1)))]
+    out += [b.op("convolution", x, g, **slid(2, groups=6))]
+    line_weight = b.constant("lw", "f32[4, 6, 2]")
+    out += [b.op("convolution", line, line_weight, bias, **slid(1, stride=(2,)))]
+    out += [b.op("convolution", v, b.constant("vw", "f32[2, 4, 2, 2, 2]"), **slid(3))]
+    turned = b.constant("t", "f32[6, 2, 3, 2]")
+    more = {"stride": (2, 2), "output_padding": (1, 0), "padding": (1, 0), "groups": 2}
+    out += [b.op("convolution", x, turned, bias, **slid(2, transposed=True, **more))]
+    out += [b.op("convolution", line, b.constant("tl", "f32[6, 3, 3]"), **slid(1, transposed=True))]
+    planes, volumes = {"kernel_size": (3, 2), "padding": (1, 1)}, {"kernel_size": (2, 3, 2)}
+    most = {"dilation": (1, 1), "ceil_mode": False, **planes}
+    out += [b.op("max_pool2d_with_indices", x, stride=(2, 2), **most)]
+    out += [b.op("max_pool2d_with_indices", x, stride=(2, 2), **most | {"ceil_mode": True})]
+    more = {"stride": (2, 2, 2), "padding": (0, 1, 0), "ceil_mode": False}
+    out += [b.op("max_pool3d_with_indices", v, dilation=(1, 1, 1), **volumes, **more)]
+    out += [v[:-1] + "1" for v in out[-3:]]
+    for inside in (False, True):
+        mean = {"ceil_mode": False, "count_include_pad": inside}
+        out += [b.op("avg_pool2d", x, stride=(2, 1), **planes, **mean)]
+    out += [b.op("avg_pool2d", x, stride=(2, 1), divisor_override=5, **planes, **mean)]
+    return [*out, b.op("avg_pool3d", v, **volumes, **more, count_include_pad=True)]
+
+
+def slid(axes, **attributes):
+    numbers = {"stride": 1, "padding": 0, "dilation": 1, "output_padding": 0}
+    lists = {name: (value,) * axes for name, value in numbers.items()}
+    return {**lists, "transposed": False, "groups": 1, **attributes}
 
 
 def products(b):
@@ -174,14 +247,21 @@ def normalise(b):
         b.op("native_layer_norm", x, *affine, normalized_shape=dims(8), eps=1e-5)
         for affine in ((), (w,), (w, c))
     ]
-    return [*out, out[-1][:-1] + "1", out[-1][:-1] + "2"]
+    out += [out[-1][:-1] + "1", out[-1][:-1] + "2"]
+    y = b.input("y", "f32[s0, 8, s1]")
+    sizes = {"N": dims("s0")[0], "C": dims(8)[0], "HxW": dims("s1")[0]}
+    for affine in ((), (w,), (w, c)):
+        out.append(b.op("native_group_norm", y, *affine, **sizes, group=4, eps=1e-5))
+    out += [out[-1][:-1] + "1", out[-1][:-1] + "2"]
+    name, variance = "_native_batch_norm_legit_no_training", b.op("abs", c)
+    return [*out, b.op(name, y, w, c, w, variance, eps=1e-3)]
 
 
 SAMPLES = {
     f.__name__: f
     for f in (
-        unary, binary, compare, logic, bits, integers, convert, shapes, pick, make, reduce,
-        products, attention, normalise,
+        unary, binary, compare, logic, bits, integers, convert, shapes, pick, make, reduce, order,
+        products, windows, attention, normalise,
     )
 }  # fmt: skip
 
@@ -272,6 +352,6 @@ def test_other_stacks_agree_with_torch(adapters, stack, name):
     ],
 )  # fmt: skip
 def test_torch_runs_its_other_dtypes(adapters, name, dtypes):
-    region = sample(name, dtypes=dtypes)
+    region = sample(name, adapters["torch-cpu"], dtypes)
     for got in run(prepare(adapters["torch-cpu"], region), region, {"s0": 3, "s1": 4}):
         assert np.isfinite(got).all()

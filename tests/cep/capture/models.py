@@ -8,7 +8,7 @@ import torch
 
 from cep.expr import Dim
 from cep.graph import GraphView
-from cep.opset import OPERATIONS
+from cep.opset import OPERATIONS, PREFIX
 from cep.opset.definition import Call
 
 BATCH = torch.export.Dim("batch", min=1, max=8)
@@ -74,6 +74,7 @@ def exported(model, *inputs, dynamic=()):
 
 def overload(target):
     packet, _, variant = target.partition(":")[2].partition(".")
+    packet = "reshape" if packet == "view" else packet  # of strides, CEP-Core knows nothing
     return getattr(getattr(torch.ops.aten, packet), variant or "default")
 
 
@@ -95,7 +96,8 @@ def run(captured, *inputs):
         call = Call(tuple(view.types[v] for v in node.inputs), node.attributes, view.ranges)
         assert operation.types(call) == tuple(view.types[v] for v in node.outputs)
         made = overload(node.target)(**arguments_of(operation, node, values, sizes))
-        values.update(zip(node.outputs, [made] if torch.is_tensor(made) else made, strict=True))
+        results = [made] if torch.is_tensor(made) else made[: len(node.outputs)]
+        values.update(zip(node.outputs, results, strict=True))
     for name, tensor in values.items():
         declared = view.types[name]
         assert tensor.dtype == DTYPES[declared.dtype]
@@ -114,9 +116,11 @@ def arguments_of(operation, node, values, sizes):
             arguments[parameter.name] = plain(node.attributes[parameter.name], sizes)
         elif parameter.kind in ("ints", "dims"):
             arguments[parameter.name] = []
-    if operation.name == "_softmax":
-        arguments["half_to_float"] = False
-    return arguments
+    wanted = {a.name for a in overload(f"{PREFIX}{operation.name}")._schema.arguments}
+    if operation.name == "view":
+        arguments["shape"] = arguments.pop("size")
+    unsaid = {"half_to_float": False, "momentum": 0.0}
+    return {name: value for name, value in unsaid.items() if name in wanted} | arguments
 
 
 def plain(value, sizes):

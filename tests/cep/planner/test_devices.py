@@ -5,9 +5,11 @@ import pytest
 from acp.documents import digest
 from acp.v1.capability import CapabilityDescriptor
 from acp.v1.measurement import MeasurementRecord
-from cep.graph import GraphView
+from cep.graph import GraphView, Node
+from cep.opset import PREFIX
 from cep.planner.devices import Curve, PlanningError, devices
 from cep.planner.work import moved_bytes, operations, size_bytes
+from tests.cep.opset.cases import tensor
 from tests.cep.planner.systems import System, graph
 from tests.cep.plans import TERM, descriptor, op
 
@@ -24,6 +26,22 @@ def test_the_work_of_products():
     assert operations(node, types, SIZES) == 2 * 3 * 4 * 4
     node, types = node_of(graph([op("linear", ["x", "w"], "y")], constants=("w",)))
     assert operations(node, types, SIZES) == 2 * 3 * 4 * 4
+
+
+CONVOLUTIONS = {
+    "direct": ("4, 6, 3", "b, 4, 8", 2 * 3 * 4 * 8 * 6 * 3),
+    "transposed": ("6, 4, 3", "b, 4, 12", 2 * 3 * 6 * 10 * 4 * 3),
+}
+
+
+@pytest.mark.parametrize("kind", CONVOLUTIONS)
+def test_the_work_of_convolutions(kind):
+    weight, result, expected = CONVOLUTIONS[kind]
+    shapes = {"x": "b, 6, 10", "w": weight, "y": result}
+    types = {name: tensor(f"f32[{shape}]") for name, shape in shapes.items()}
+    transposed = kind == "transposed"
+    node = Node(f"{PREFIX}convolution", ("x", "w"), {"transposed": transposed}, ("y",))
+    assert operations(node, types, SIZES) == expected
 
 
 def test_the_bytes_of_everything_else():

@@ -15,7 +15,7 @@ import torch
 from cep.opset import NAMESPACE, OPERATIONS, VERSION, opset_digest
 from cep.opset.error_classes import ERROR_CLASSES
 from cep.reference import FUNCTIONS, class_of
-from tests.cep.opset.test_inference import CASES
+from tests.cep.opset.cases import CASES
 from tests.cep.reference.opinfo import tally
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"

@@ -8,7 +8,7 @@ import pytest
 
 from cep.opset import OPERATIONS, opset_digest
 from cep.reference import FUNCTIONS
-from tests.cep.opset.test_inference import CASES
+from tests.cep.opset.cases import CASES
 from tests.cep.reference.coverage import COLUMNS, JSON, PAGE, page
 from tests.cep.reference.opinfo import INFOS, Case, cases, mismatch
 
