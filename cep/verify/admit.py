@@ -240,7 +240,8 @@ def vouch(
         except Refused as refusal:
             first = refusal.diagnostics[0]
             reason = f"{first.message} ({first.code})"
-            known.refused.setdefault(claimed, reason)
+            if claimed:
+                known.refused.setdefault(claimed, reason)
             known.refused_systems += [reason] if is_system else []
             continue
         known.warnings += accepted.warnings

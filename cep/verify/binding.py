@@ -105,7 +105,7 @@ def _chosen(
     told += [
         f"{digest} is not believed: {reason}"
         for digest, reason in refused.items()
-        if digest and wanted in (None, digest)
+        if wanted in (None, digest)
     ]
     asked = "no descriptor that was given" if wanted is None else wanted
     raise LookupError(f"{asked} will not do for {slot!r}: {_few(told) or 'it was not given'}")

@@ -6,9 +6,20 @@ import pytest
 
 from acp.canonical import canonicalize
 from acp.documents import digest
-from acp.dsse import CAPABILITY_DESCRIPTOR, SYSTEM_DESCRIPTOR
+from acp.dsse import CAPABILITY_DESCRIPTOR, PLAN, SYSTEM_DESCRIPTOR
 from acp.v1.status import StatusList
-from tests.cep.plans import STRANGER, TERM, at, descriptor, errors, fork, signed, system
+from tests.cep.plans import (
+    STRANGER,
+    TERM,
+    all_of,
+    at,
+    chain,
+    descriptor,
+    errors,
+    fork,
+    signed,
+    system,
+)
 from tests.cep.verify.cases import refused_by
 
 NAMES = ("cep-core/1:relu", "cep-core/1:neg", "cep-core/1:add.Tensor")
@@ -215,3 +226,193 @@ def test_a_descriptor_is_judged_at_the_moment_of_the_verdict(case):
     assert case.verify(now=late).ok
     at("expires_at", "2028-01-01T00:00:00Z")(case)
     assert errors(case.verify(now=datetime.fromisoformat("2027-01-01T00:00:00Z"))) == ["CEP-C5"]
+
+
+# --- C1 -------------------------------------------------------------------------------------------
+
+
+def asking(predicate, *, slot=0, **descriptors):
+    """The plan `fork` with a predicate for a slot, and other descriptors than usual."""
+    case = fork()
+    case.plan["features"] = ["predicates"]
+    case.plan["devices"][slot] = {
+        "slot": case.plan["devices"][slot]["slot"],
+        "predicate": predicate,
+    }
+    case.descriptors |= descriptors
+    return case
+
+
+LEFT = 'subject.model == "left"'
+
+
+@pytest.mark.parametrize(
+    "predicate",
+    [
+        LEFT,
+        f'{LEFT} and memories[ram].capacity_bytes_per_instance == 1048576 and "core" != "x"',
+        'subject.unit_id in ("left", "middle") and ops[cep-core/1:relu].op != ""',
+    ],
+)
+def test_the_only_descriptor_that_meets_a_predicate_is_bound(predicate):
+    case = asking(predicate)
+    report = case.verify()
+    assert errors(report) == []
+    assert report.binding == {name: digest(d) for name, d in case.descriptors.items()}
+    assert report.descriptors["left"].subject.model == "left"
+    assert report.choices == {}
+
+
+@pytest.mark.parametrize(
+    ("predicate", "reason"),
+    {
+        f"{LEFT} and subject.part_number != 7": "subject.part_number is not stated",
+        "memories[ram].capacity_bytes_per_instance >= 1048577": "is 1048576",
+        'subject.device_class == "gpu"': 'subject.device_class is "cpu"',
+        "true": "is expected, at character 5",
+        "subject.model = 3": "begins nothing that a condition has",
+        'subject.model < "a"': "never holds",
+    }.items(),
+)
+def test_a_predicate_that_no_descriptor_meets_is_refused(predicate, reason):
+    case = asking(predicate)
+    report = case.verify()
+    assert errors(report) == ["CEP-C1"]
+    (found,) = report.diagnostics
+    assert found.path == "/devices/0/predicate"
+    assert reason in found.message
+
+
+def test_where_several_meet_it_the_caller_says_which():
+    case = asking('subject.device_class == "cpu"')
+    report = case.verify()
+    assert errors(report) == ["CEP-C1"]
+    left, right = (digest(case.descriptors[name]) for name in ("left", "right"))
+    assert left in report.diagnostics[0].message
+    assert "--bind left=DIGEST" in report.diagnostics[0].message
+    assert set(report.choices["left"]) == {left, right}
+    for chosen in (left, right):
+        report = case.verify(binding={"left": chosen})
+        assert errors(report) == []
+        assert report.binding == {"left": chosen, "right": right}
+
+
+def test_all_rules_see_what_was_bound():
+    def small(name):
+        memory = descriptor(name, "host")["memories"][0] | {"capacity_bytes_per_instance": "4096"}
+        return descriptor(name, "host", memories=[memory])
+
+    case = asking('subject.device_class == "cpu"', far=small("far"))
+    chosen = {name: digest(d) for name, d in case.descriptors.items()}
+    assert errors(case.verify(binding={"left": chosen["left"]})) == []
+    assert errors(case.verify(binding={"left": chosen["far"]})) == ["CEP-M8"]
+
+
+def test_what_the_caller_says_must_be_given_believed_and_fitting():
+    case = asking(LEFT, far=descriptor("far", expires_at="2026-11-20T00:00:00Z"))
+    case.seal()
+    far, right = digest(case.descriptors["far"]), digest(case.descriptors["right"])
+    for chosen, reason in (
+        (right, 'subject.model is "right"'),
+        (far, "is not believed"),
+        ("sha256:" + "0" * 64, "it was not given"),
+    ):
+        report = case.verify(binding={"left": chosen})
+        assert errors(report) == ["CEP-C1"]
+        assert reason in report.diagnostics[0].message
+
+
+def test_no_descriptor_is_bound_that_is_not_believed():
+    case = asking(LEFT)
+    case.seal()
+    forged = signed(case.descriptors["left"], CAPABILITY_DESCRIPTOR, STRANGER)
+    report = case.verify(descriptors=[forged, *case.envelopes[1:]])
+    assert errors(report) == ["CEP-C1"]
+    assert "is not believed" in report.diagnostics[0].message
+    assert errors(case.verify(descriptors=[])) == ["CEP-C1", "CEP-I2"]
+
+
+def test_other_documents_among_the_descriptors_are_no_candidates():
+    case = asking(LEFT)
+    case.seal()
+    extra = [signed(case.plan, PLAN), canonicalize(case.plan), b"\xff"]
+    assert case.verify(descriptors=[*extra, *case.envelopes]).ok
+
+
+def test_a_slot_with_a_digest_cannot_be_bound_to_another():
+    case = fork()
+    case.seal()
+    left, right = (digest(case.descriptors[name]) for name in ("left", "right"))
+    assert case.verify(binding={"left": left}).ok
+    assert errors(case.verify(binding={"left": right})) == ["CEP-C1"]
+    assert errors(case.verify(binding={"middle": left})) == ["CEP-C1"]
+
+
+def test_links_are_those_of_the_bound_descriptors():
+    case = chain()
+    case.plan["features"] = ["predicates"]
+    case.plan["devices"][1] = {"slot": "right", "predicate": 'subject.model == "right"'}
+    assert errors(case.verify()) == []
+    case.plan["devices"][1]["predicate"] = LEFT
+    assert errors(case.verify()) == ["CEP-O5"]
+
+
+# --- C4 -------------------------------------------------------------------------------------------
+
+
+def limited(*limits):
+    def change(case):
+        for name in case.descriptors:
+            case.descriptors[name] = descriptor(
+                name, "host", queues=[{"kind": kind, "max": most} for kind, most in limits]
+            )
+
+    return change
+
+
+def more(kind, count=1, device="left"):
+    def change(case):
+        case.plan["queues"] += [
+            {"id": f"more{n}", "device": device, "kind": kind} for n in range(count)
+        ]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "codes"),
+    [
+        (limited(("COMPUTE", 1)), []),
+        (limited(("COPY", 1)), []),
+        (limited(("COMPUTE", 0)), ["CEP-C4"]),
+        (all_of(limited(("COPY", 9)), more("COMPUTE")), ["CEP-C4"]),
+        (all_of(limited(("COPY", 9)), more("COPY", 9)), []),
+        (all_of(limited(("COPY", 9)), more("COPY", 10)), ["CEP-C4"]),
+        (all_of(limited(("COMPUTE", 2)), more("COMPUTE")), []),
+        (all_of(limited(("COMPUTE", 2)), more("COMPUTE", 2)), ["CEP-C4"]),
+        (all_of(limited(("COMPUTE", 2)), more("COPY")), []),
+        (all_of(limited(("COMPUTE", 2)), more("COPY", 2)), ["CEP-C4"]),
+        (
+            all_of(limited(("COMPUTE", 2)), more("COMPUTE"), more("COMPUTE", device="right")),
+            ["CEP-I6"],
+        ),
+        (at("queues/0/kind", "COPY"), ["CEP-C4"]),
+    ],
+)
+def test_queues(change, codes):
+    assert refused_by("fork", change) == codes
+
+
+def test_the_message_says_what_is_allowed():
+    case = fork()
+    all_of(limited(("COMPUTE", 1)), more("COMPUTE", 2))(case)
+    found = case.verify().diagnostics
+    assert [d.path for d in found] == ["/queues/2", "/queues/3"]
+    assert "'left' has 3 COMPUTE queues; its descriptor allows 1" in found[1].message
+
+
+def test_what_copies_cannot_compute():
+    assert refused_by("chain", at("queues/1/kind", "COPY")) == ["CEP-C4"]
+    copying = all_of(more("COPY", device="right"), at("steps/1/queue", "more0"),
+                     at("steps/2/waits", [{"queue": "more0", "epoch": 1}]))  # fmt: skip
+    assert refused_by("chain", copying) == []
