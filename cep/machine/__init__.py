@@ -6,7 +6,7 @@ table of operations, and nothing else; that they agree is the verifier's main te
 
     >>> from cep.machine import Kind
     >>> sorted(kind.name for kind in Kind)
-    ['CONSTANT', 'IN_PLACE', 'OUTPUT', 'RACE', 'START', 'STUCK', 'WRONG_CONTENT']
+    ['COLLECTIVE', 'CONSTANT', 'IN_PLACE', 'OUTPUT', 'RACE', 'START', 'STUCK', 'TRIP', 'WRONG_CONTENT']
 """
 
 from __future__ import annotations

@@ -100,7 +100,18 @@ def _suspects(machine: Machine) -> Iterator[list[Event]]:
             needed = (order.earlier[first] | order.earlier[then]) & ~(1 << first | 1 << then)
             events = in_turn([i for i in sequence if needed >> i & 1])
             yield [*events, Event("BEGIN", lead(first)), Event("BEGIN", lead(then))]
+        for unit in _stranded(machine):
+            events = in_turn([u for u in sequence if order.earlier[unit] >> u & 1])
+            yield [*events, Event("BEGIN", lead(unit)), Event("TRIP", lead(unit))]
     yield in_turn(sequence)
+
+
+def _stranded(machine: Machine) -> Iterator[int]:
+    """Yield the steps after whose trip nothing can follow."""
+    for i, step in enumerate(machine.plan.steps if machine.plan.safety is not None else ()):
+        overwrites = any(machine.plan.buffers[b].in_place_of is not None for b in step.writes)
+        if machine.trip_fault(i) or (step.alternates and overwrites):
+            yield i
 
 
 def _unordered_conflicts(machine: Machine, order: HappensBefore) -> Iterator[tuple[int, int]]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 NOTHING: Final = -1
 """Content ⊥. The content busy(t) is -2 - t; buffer b of n in micro-batch m is m·n + b."""
+FLOATS: Final = ("f64", "f32", "f16", "bf16")
 POINTWISE_TARGETS: Final = frozenset(PREFIX + name for name in POINTWISE.operations)
 
 
@@ -36,17 +37,21 @@ class State(NamedTuple):
             stream, those of the caller's two lines follow.
         flying: Units that have begun and not ended.
         memory: Content of each segment.
+        trips: How often each unit has tripped; empty where none can.
+        over: A trip has ended the run: no unit begins any more.
     """
 
     ended: tuple[int, ...]
     flying: frozenset[int]
     memory: tuple[int, ...]
+    trips: tuple[int, ...] = ()
+    over: bool = False
 
 
 class Event(NamedTuple):
-    """A transition: a unit begins or ends. The first member stands for all of a collective."""
+    """A transition: a unit begins, ends or trips; the first member for all of a collective."""
 
-    kind: Literal["BEGIN", "END"]
+    kind: Literal["BEGIN", "END", "TRIP"]
     step: int
 
 
@@ -58,6 +63,7 @@ class Kind(StrEnum):
     IN_PLACE = "a step that overwrites what it reads or writes"
     CONSTANT = "a constant that is overwritten"
     COLLECTIVE = "a collective whose members do different things"
+    TRIP = "a trip that leads nowhere"
     START = "two things in one place at the start"
     OUTPUT = "an output that is not there at the end"
     STUCK = "a deadlock"
@@ -256,9 +262,10 @@ class Machine:
                         extent = self.extents[segment]
                         return Fault(Kind.START, f"{both} are both in {extent}", extent=extent)
                     memory[segment] = index
-        return State((0,) * len(self.lines), frozenset(), tuple(memory))
+        trips = (0,) * len(self.bodies) if self.plan.safety is not None else ()
+        return State((0,) * len(self.lines), frozenset(), tuple(memory), trips)
 
-    # --- Transitions (BEGIN and END) ----------------------------------------------------
+    # --- Transitions (BEGIN, END and TRIP) ----------------------------------------------
 
     def events(self, state: State) -> Iterator[Event]:
         """Yield what can happen next."""
@@ -268,7 +275,13 @@ class Machine:
             if unit in state.flying:
                 if self.party[unit][0] == unit:
                     yield Event("END", unit)
-            elif self.party[unit][:1] == (unit,) and ready.issuperset(self.party[unit]):
+                    if self.plan.safety is not None and self._step(unit) is not None:
+                        yield Event("TRIP", unit)
+            elif (
+                not state.over
+                and self.party[unit][:1] == (unit,)
+                and ready.issuperset(self.party[unit])
+            ):
                 yield Event("BEGIN", unit)
 
     def _heads(self, state: State) -> list[int]:
@@ -284,6 +297,8 @@ class Machine:
         members = self.party[event.step]
         if event.kind == "END":
             return self._end(state, members)
+        if event.kind == "TRIP":
+            return self._trip(state, members)
         for n, unit in enumerate(members):
             flying = state.flying.union(members[:n])
             fault = self.own_of[unit] or self._race(flying, unit)
@@ -297,7 +312,7 @@ class Machine:
             for _, segments in self.writing[unit]:
                 for segment in segments:
                     memory[segment] = -2 - unit
-        return State(state.ended, state.flying.union(members), tuple(memory))
+        return state._replace(flying=state.flying.union(members), memory=tuple(memory))
 
     def _end(self, state: State, members: tuple[int, ...]) -> State:
         memory, ended = list(state.memory), list(state.ended)
@@ -306,7 +321,49 @@ class Machine:
                 for segment in segments:
                     memory[segment] = content
             ended[self._line(unit)] += 1
-        return State(tuple(ended), state.flying.difference(members), tuple(memory))
+        flying = state.flying.difference(members)
+        return state._replace(ended=tuple(ended), flying=flying, memory=tuple(memory))
+
+    def _trip(self, state: State, members: tuple[int, ...]) -> State | Fault:
+        """Return what `on_trip` says: an alternate goes on in the step's place, or it is over."""
+        safety, unit = self.plan.safety, members[0]
+        follows = safety.on_trip if safety is not None else None
+        alternates = self.plan.steps[unit % len(self.plan.steps)].alternates
+        if fault := self.trip_fault(unit):
+            return fault
+        if follows == "ALTERNATE" and not state.over and state.trips[unit] < len(alternates):
+            for content, segments in self.reading[unit]:
+                for segment in segments:
+                    if state.memory[segment] != content:
+                        extent = self.extents[segment]
+                        message = (
+                            f"an alternate of {self.title(unit)} needs {self._value(content)} in "
+                            f"{extent}, where the step has begun to write"
+                        )
+                        return self._fault(Kind.TRIP, message, unit, None, extent)
+            trips = tuple(n + (u == unit) for u, n in enumerate(state.trips))
+            return state._replace(trips=trips)
+        drains = follows == "DRAIN" or state.over
+        stopped = state.flying.intersection(members) if drains else state.flying
+        memory = tuple(NOTHING if -2 - held in stopped else held for held in state.memory)
+        return state._replace(flying=state.flying - stopped, memory=memory, over=True)
+
+    def trip_fault(self, unit: int) -> Fault | None:
+        """Return why nothing can follow a trip of a unit, if that is so whatever the others do."""
+        safety, step = self.plan.safety, self.plan.steps[unit % len(self.plan.steps)]
+        if safety is None:
+            return None
+        if safety.on_trip is None:
+            message = f"{self.title(unit)} trips, and nobody says what follows"
+            return self._fault(Kind.TRIP, message, unit, None, None)
+        if safety.on_trip != "ALTERNATE" or step.alternates:
+            return None
+        dtypes = {self.values[self.plan.buffers[b].value].dtype for b in step.writes}
+        numbers = safety.nan_guard and step.transfer is None and dtypes.intersection(FLOATS)
+        if safety.watchdog_ppm is None and not safety.limits and not numbers:
+            return None
+        message = f"a guard stops {self.title(unit)}, which has no alternate"
+        return self._fault(Kind.TRIP, message, unit, None, None)
 
     def _line(self, unit: int) -> int:
         index = self._step(unit)
@@ -435,6 +492,8 @@ class Machine:
     def final_fault(self, state: State) -> Fault | None:
         """Return what is wrong with a state in which nothing can happen, if anything is."""
         held_up = self._heads(state)
+        if state.over:
+            return None
         if held_up:
             message = "nothing can move: " + "; ".join(self._waiting(state, u) for u in held_up)
             other = held_up[1] if len(held_up) > 1 else None

@@ -23,6 +23,7 @@ NEVER = "never"
 A, C, Y = op("abs", ["x"], "a"), op("neg", ["a"], "c"), op("relu", ["c"], "y")
 GRAPHS = {
     # Operations, the value of each buffer, and what each step reads and writes.
+    "pair": ((A, op("relu", ["a"], "y")), "xay", (([0], [1]), ([1], [2]))),
     "line": ((A, C, Y), "xacy", (([0], [1]), ([1], [2]), ([2], [3]))),
     "fork": (
         (A, op("neg", ["x"], "c"), op("mul.Tensor", ["a", "c"], "y")),

@@ -124,7 +124,8 @@ def test_what_goes_wrong_is_named_with_steps_and_bytes(base, change, kind, step,
 
 
 def test_every_kind_of_fault_has_a_case():
-    assert {kind for _, _, kind, _, _, _ in WRONG.values()} == set(Kind)
+    trips = {Kind.TRIP}  # tests/cep/machine/test_trips.py
+    assert {kind for _, _, kind, _, _, _ in WRONG.values()} == set(Kind) - trips
 
 
 @pytest.mark.parametrize(
@@ -199,18 +200,18 @@ def test_events_change_the_state_as_the_rules_say():
     start = machine.start()
     x, a, n, y = range(4)
     nothing = -1
-    assert start == ((0, 0), frozenset(), (x, nothing, nothing, nothing))
+    assert start[:3] == ((0, 0), frozenset(), (x, nothing, nothing, nothing))
     assert list(machine.events(start)) == [Event("BEGIN", 0), Event("BEGIN", 1)]
     begun = machine.after(start, Event("BEGIN", 0))
-    assert begun == ((0, 0), {0}, (x, -2, nothing, nothing))
+    assert begun[:3] == ((0, 0), {0}, (x, -2, nothing, nothing))
     assert list(machine.events(begun)) == [Event("END", 0), Event("BEGIN", 1)]
     ended = machine.after(begun, Event("END", 0))
-    assert ended == ((1, 0), frozenset(), (x, a, nothing, nothing))
+    assert ended[:3] == ((1, 0), frozenset(), (x, a, nothing, nothing))
     assert list(machine.events(ended)) == [Event("BEGIN", 1)], "step 2 waits for the queue 'right'"
     state = ended
     for event in (("BEGIN", 1), ("END", 1), ("BEGIN", 2), ("END", 2)):
         state = machine.after(state, Event(*event))
-    assert state == ((2, 1), frozenset(), (x, a, y, n))
+    assert state[:3] == ((2, 1), frozenset(), (x, a, y, n))
     assert list(machine.events(state)) == []
     assert machine.final_fault(state) is None
 

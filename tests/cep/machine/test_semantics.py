@@ -28,11 +28,15 @@ def test_the_rules_it_names_exist():
 
 def test_its_transitions_are_numbered_as_the_faults_of_the_code():
     assert re.findall(r"^\*\*([A-Z]+)(?:\(t\))?\.?\*\*", TEXT, re.MULTILINE) == [
-        "START", "BEGIN", "END", "STUCK", "DONE",
+        "START", "BEGIN", "END", "TRIP", "STUCK", "DONE",
     ]  # fmt: skip
     begin = TEXT.partition("**BEGIN(t)**")[2].partition("Otherwise")[0]
     assert re.findall(r"^(\d)\. ", begin, re.MULTILINE) == ["1", "2", "3", "4", "5"]
-    assert len(Kind) == 5 + 3, "the five of BEGIN, and those of START, STUCK and DONE"
+    trip = TEXT.partition("**TRIP(t)**")[2].partition("With ALTERNATE, if an alternate is left, t")[
+        0
+    ]
+    assert re.findall(r"^(\d)\. ", trip, re.MULTILINE) == ["1", "2", "3"]
+    assert len(Kind) == 5 + 4, "the five of BEGIN, and those of START, TRIP, STUCK and DONE"
 
 
 def test_its_number_of_plans_is_that_of_the_test():
