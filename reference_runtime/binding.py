@@ -30,12 +30,14 @@ from cep.receipt import RunForm
 from reference_runtime.adapter import Arena, Thunk, UnsupportedError, View
 from reference_runtime.carriers import Carriers, Progress
 from reference_runtime.host import DTYPES
+from reference_runtime.joint import joint_work
+from reference_runtime.timetable import parties
 
 if TYPE_CHECKING:
     from cep.opset.definition import TensorType
     from cep.store import Store
     from cep.v1.graph import Binding
-    from cep.v1.plan import Step
+    from cep.v1.plan import Plan, Step
     from reference_runtime.admission import AdmittedPlan
     from reference_runtime.guards import Log
 
@@ -108,20 +110,29 @@ class Binder:
         self._capacity = capacity
         self._bound: OrderedDict[tuple[object, ...], BoundShapes] = OrderedDict()
         plan = admitted.plan
-        self._arenas: dict[str, Arena] = {
-            arena.id: admitted.device(arena.device).adapter.alloc(
-                admitted.device(arena.device).unit_id,
-                arena.bytes,
-                arena.alignment_bytes,
-                arena.memory,
-            )
-            for arena in plan.arenas
-        }
+        self._parties = parties(plan)
+        self._arenas: list[dict[str, Arena]] = [
+            {
+                arena.id: admitted.device(arena.device).adapter.alloc(
+                    admitted.device(arena.device).unit_id,
+                    arena.bytes,
+                    arena.alignment_bytes,
+                    arena.memory,
+                )
+                for arena in plan.arenas
+            }
+            for _ in range(_copies(plan))
+        ]
         constants = constants_of(admitted, store)
         self._fill(constants)
         cutter = Cutter.of(admitted.view)
         values = [buffer.value for buffer in plan.buffers]
         regions = {i: step_region(cutter, plan.steps[i], values) for i in _runs(plan.steps)}
+        self._joint = {
+            i: cutter.region(step.collective.ops)
+            for i, step in enumerate(plan.steps)
+            if step.collective is not None and self._parties[i][0] == i
+        }
         self._carriers = Carriers(admitted, regions, constants, store, progress)
         self.inputs = tuple(self._port(b, written=False) for b in plan.inputs)
         self.outputs = tuple(self._port(b, written=True) for b in plan.outputs)
@@ -132,17 +143,21 @@ class Binder:
         """What tripped and was made good."""
         return self._carriers.log
 
-    def at(self, inputs: Mapping[str, Any]) -> tuple[BoundShapes, tuple[View, ...]]:
+    def at(self, inputs: Mapping[str, Any], copy: int = 0) -> tuple[BoundShapes, tuple[View, ...]]:
         """Return the plan bound for the shapes of `inputs`, and the inputs in the plan's order.
+
+        Args:
+            inputs: The inputs by name.
+            copy: Which copy of the arenas to use, of those that a stream has.
 
         Raises:
             InputError: The plan does not admit the inputs (RUN-I1, RUN-I2, RUN-I3).
         """
         arrays = self._arrays(inputs)
-        key = tuple([array.shape for array in arrays])
+        key = (copy, *[array.shape for array in arrays])
         bound = self._bound.get(key)
         if bound is None:
-            bound = self._bound[key] = self._bind(self._sizes(arrays))
+            bound = self._bound[key] = self._bind(self._sizes(arrays), self._arenas[copy])
             while len(self._bound) > self._capacity:
                 self._bound.popitem(last=False)
         elif len(self._bound) > 1:
@@ -153,7 +168,7 @@ class Binder:
         """Free bindings, queues and arenas."""
         self._carriers.close()
         self._bound.clear()
-        self._arenas = {}
+        self._arenas = []
 
     # --- preparing ------------------------------------------------------------------------------
 
@@ -174,8 +189,9 @@ class Binder:
             if buffer.value in constants and index not in written:
                 elements = constants[buffer.value]
                 dtype = self._type(buffer.value).dtype
-                arena = self._arenas[buffer.arena]
-                np.copyto(arena.view(buffer.offset, elements.shape, dtype), elements)
+                for arenas in self._arenas:
+                    place = arenas[buffer.arena].view(buffer.offset, elements.shape, dtype)
+                    np.copyto(place, elements)
 
     # --- inputs ---------------------------------------------------------------------------------
 
@@ -263,19 +279,17 @@ class Binder:
 
     # --- binding --------------------------------------------------------------------------------
 
-    def _bind(self, sizes: Mapping[str, int]) -> BoundShapes:
+    def _bind(self, sizes: Mapping[str, int], arenas: Mapping[str, Arena]) -> BoundShapes:
         plan = self._plan
         views = [
-            self._arenas[buffer.arena].view(
+            arenas[buffer.arena].view(
                 buffer.offset,
                 tuple(dim.evaluate(sizes) for dim in self._type(buffer.value).shape),
                 self._type(buffer.value).dtype,
             )
             for buffer in plan.buffers
         ]
-        thunks = tuple(
-            self._carriers.thunk(index, views, sizes) for index in range(len(plan.steps))
-        )
+        thunks = tuple(self._thunk(index, views, sizes) for index in range(len(plan.steps)))
         return BoundShapes(
             sizes,
             tuple(tuple(views[i] for i in port.buffers) for port in self.inputs),
@@ -284,6 +298,36 @@ class Binder:
             _form(self.inputs, sizes),
             _form(self.outputs, sizes),
         )
+
+    def _thunk(self, index: int, views: Sequence[View], sizes: Mapping[str, int]) -> Thunk:
+        if index not in self._parties:
+            return self._carriers.thunk(index, views, sizes)
+        if index not in self._joint:
+            return _nothing  # The first member does the work of all.
+        steps = [self._plan.steps[i] for i in self._parties[index]]
+        names = [buffer.value for buffer in self._plan.buffers]
+        reads = [(names[b], views[b]) for step in steps for b in step.reads]
+        writes = [(names[b], views[b]) for step in steps for b in step.writes]
+        work = joint_work(self._joint[index], reads, writes, sizes)
+        return self._carriers.joint(self._parties[index], work, views)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _copies(plan: Plan) -> int:
+    """Return how often each arena exists.
+
+    Raises:
+        UnsupportedError: The plan is a stream that falls back on alternates (RUN-A3).
+    """
+    if plan.stream is None:
+        return 1
+    if plan.safety is not None and plan.safety.on_trip == "ALTERNATE":
+        reason = "this runtime takes no alternates in a stream; compile with DRAIN or ABORT"
+        raise UnsupportedError.because("RUN-A3", reason, "/safety/on_trip")
+    return plan.stream.ring_depth
 
 
 def _form(ports: Sequence[Port], sizes: Mapping[str, int]) -> RunForm:
@@ -301,8 +345,8 @@ def _runs(steps: Sequence[Step]) -> list[int]:
         UnsupportedError: A step has a body that this runtime does not carry out (RUN-A3).
     """
     for index, step in enumerate(steps):
-        if step.run is None and step.transfer is None:
-            reason = "this runtime carries out RUN and TRANSFER steps only"
+        if step.call is not None:
+            reason = "this runtime carries out no steps of other plans"
             raise UnsupportedError.because("RUN-A3", reason, pointer("steps", index))
     return [index for index, step in enumerate(steps) if step.run is not None]
 

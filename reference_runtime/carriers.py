@@ -115,12 +115,15 @@ class Carriers:
         self._results = {binding.value for binding in self._plan.outputs}
         _measurable(admitted)
         try:
-            copies = [i for i in range(len(self._plan.steps)) if i not in regions]
+            copies = [i for i, step in enumerate(self._plan.steps) if step.transfer is not None]
             self._carriers = {
                 index: self._carry(index, regions.get(index), constants)
                 for index in (*progress(sorted(regions), "regions compiled"), *copies)
             }
             self._room = self._staging()
+            for index, step in enumerate(self._plan.steps):
+                if step.collective is not None:
+                    self._reached(index, step.queue)
         except BaseException:
             self.close()
             raise
@@ -174,14 +177,30 @@ class Carriers:
             work = partial(np.copyto, writes[0], reads[0])
         else:
             work = partial(_copy, queue, reads[0], writes[0])
-        return checked(work, self._checks(index, carrier, writes))
+        return checked(work, self._checks(index, carrier.device, writes))
 
-    def _checks(self, index: int, carrier: _Carrier, writes: Sequence[View]) -> list[Check]:
+    def joint(self, members: Sequence[int], work: Thunk, views: Sequence[View]) -> Thunk:
+        """Return the work of an instance of a collective, with what checks it."""
+        checks: list[Check] = []
+        for index in members:
+            step = self._plan.steps[index]
+            device = self._admitted.device(self._queue[step.queue].device)
+            checks += self._checks(index, device, [views[i] for i in step.writes])
+        return checked(work, checks)
+
+    def _reached(self, index: int, queue: str) -> None:
+        """Refuse a collective of a device with memory that the host does not reach (RUN-A3)."""
+        if not self._line(queue, queue).synchronous:
+            slot = self._queue[queue].device
+            reason = f"collectives are carried out in host memory; {slot!r} has its own"
+            raise UnsupportedError.because("RUN-A3", reason, pointer("steps", index))
+
+    def _checks(self, index: int, device: AdmittedDevice, writes: Sequence[View]) -> list[Check]:
         """Return what the guards of the plan look at when a device has done a step."""
         safety, checks = self._plan.safety, list[Check]()
         if safety is None:
             return checks
-        if safety.nan_guard and carrier.executable is not None:
+        if safety.nan_guard and self._plan.steps[index].transfer is None:
             names = [buffer.value for buffer in self._plan.buffers]
             made = [
                 (names[i], view, names[i] in self._results)
@@ -189,8 +208,8 @@ class Carriers:
                 if view.dtype.kind == "f"
             ]
             checks += [finite(index, made)] if made else []
-        limits = {x.quantity: x.max for x in safety.limits if x.device == carrier.device.slot}
-        checks += [within(index, carrier.device, limits)] if limits else []
+        limits = {x.quantity: x.max for x in safety.limits if x.device == device.slot}
+        checks += [within(index, device, limits)] if limits else []
         return checks
 
     def _carry(

@@ -42,7 +42,8 @@ _MILLION = 1e6
     type=FILE,
     multiple=True,
     required=True,
-    help="Inputs of one run by name, .npz. Can be repeated: one run each.",
+    help="Inputs of one run by name, .npz. Can be repeated: one run each; of a stream, one "
+    "micro-batch each.",
 )
 @click.option(
     "--outputs",
@@ -146,12 +147,23 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
                 progress=progress,
             )
         runs: list[Mapping[str, Any]] = []
-        for number in progress(range(len(given) * repeat), "runs"):
-            which = number % len(given)
+        stream = bound.plan.stream
+        size = stream.microbatches if stream is not None else 1
+        if len(given) % size:
+            raise click.UsageError(
+                f"the plan is a stream of {size} micro-batches: give --inputs {size} times, or a "
+                "multiple of that"
+            )
+        turns = range(0, len(given), size)
+        for number in progress(range(len(turns) * repeat), "runs"):
+            first = turns[number % len(turns)]
             with about(plan):
-                outputs = _run(bound, given[which], input_files[which])
-            if number < len(given):
-                runs.append(outputs)
+                if stream is not None:
+                    outputs = bound.run_stream(given[first : first + size])
+                else:
+                    outputs = [_run(bound, given[first], input_files[first])]
+            if number < len(turns):
+                runs += outputs
         warnings = [Finding(found, str(plan)) for found in bound.admitted.diagnostics]
         history = bound.history
         receipt = bound.receipt(key, issuer)

@@ -24,7 +24,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import perf_counter_ns, time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
@@ -37,15 +37,15 @@ from cep.receipt import Account, ReceiptError, Root, seal
 from cep.v1.receipt import AlternateTaken, MeasuredStep, Trip
 from reference_runtime.adapter import Adapter, DeviceLostError, StepError, View
 from reference_runtime.admission import AdmittedPlan, admit
-from reference_runtime.binding import Binder, Port
+from reference_runtime.binding import Binder, BoundShapes, InputError, Port
 from reference_runtime.execution import (
-    Schedule,
     StepFailedError,
     StepHangsError,
     Timeline,
     executor,
 )
 from reference_runtime.guards import LateError, TripError, quantity_of, watchdog_ns
+from reference_runtime.timetable import timetable
 
 if TYPE_CHECKING:
     from acp.dsse import Envelope
@@ -192,6 +192,40 @@ class _Tally:
     taken: list[AlternateTaken] = field(default_factory=list)
 
 
+class Pass:
+    """One micro-batch on its way through a plan.
+
+    Attributes:
+        bound: The plan, bound for its shapes and its copy of the arenas.
+        outputs: Its outputs by name, once they were taken.
+        given: What a receipt remembers of its inputs.
+        made: What a receipt remembers of its outputs.
+    """
+
+    def __init__(
+        self, bound: BoundShapes, arrays: tuple[View, ...], ports: tuple[Port, ...]
+    ) -> None:
+        self.bound = bound
+        self.outputs: dict[str, View] = {}
+        self.given = self.made = b""
+        self._arrays = arrays
+        self._ports = ports
+
+    def give(self) -> None:
+        """Copy the inputs into the plan's memory."""
+        for views, array in zip(self.bound.inputs, self._arrays, strict=True):
+            for view in views:
+                view[...] = array
+        held = _held(self.bound.inputs, self._arrays)
+        self.given = self.bound.given.digest(map(_elements_digest, held))
+
+    def take(self) -> None:
+        """Copy the outputs out of it."""
+        for port, view in zip(self._ports, self.bound.outputs, strict=True):
+            self.outputs[port.name] = view.copy()
+        self.made = self.bound.made.digest(map(_elements_digest, self.bound.outputs))
+
+
 class BoundPlan:
     """A plan that is ready to run; one run at a time, from any thread."""
 
@@ -208,14 +242,8 @@ class BoundPlan:
         self._expires_at = datetime.fromisoformat(plan.expires_at).timestamp()
         names = [queue.id for queue in plan.queues]
         self._executor = executor(
-            Schedule.of(
-                queues=len(names),
-                queue_of=[names.index(step.queue) for step in plan.steps],
-                waits=[
-                    [(names.index(w.queue), w.epoch) for w in step.waits] for step in plan.steps
-                ],
-            ),
-            names=names,
+            timetable(plan),
+            names=[*names, *(("(inputs)", "(outputs)") if plan.stream is not None else ())],
             limits_ns=_limits(plan),
         )
         drains = plan.safety is not None and plan.safety.on_trip == "DRAIN"
@@ -268,6 +296,8 @@ class BoundPlan:
             TripError: A limit was crossed (RUN-X3).
             PlanClosedError: The plan is closed (RUN-X4) or has expired (CEP-I5).
         """
+        if self.plan.stream is not None:
+            return self.run_stream([inputs])[0]
         with self._lock:
             now = self._open()
             bound, arrays = self._binder.at(inputs)
@@ -305,6 +335,60 @@ class BoundPlan:
             self._number += 1
             self._history.append(record)
         return outputs
+
+    def run_stream(self, inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, View]]:
+        """Run a plan that is a stream once, micro-batches overlapping as it allows.
+
+        Args:
+            inputs: For each micro-batch, the inputs as `run` takes them. Their shapes may differ.
+
+        Returns:
+            For each micro-batch, copies of the outputs by name. A receipt counts each as a run.
+
+        Raises:
+            InputError: These are not as many as the plan has micro-batches (RUN-I4), or the plan
+                does not admit them (RUN-I1, RUN-I2, RUN-I3).
+            StepError: A step failed (RUN-X1).
+            DeviceLostError: A device is gone, or did not answer in time (RUN-X2).
+            TripError: A limit was crossed (RUN-X3).
+            PlanClosedError: The plan is closed (RUN-X4) or has expired (CEP-I5).
+        """
+        stream = self.plan.stream
+        batches, copies = (stream.microbatches, stream.ring_depth) if stream else (0, 1)
+        if len(inputs) != batches:
+            takes = (
+                f"takes inputs of {batches} micro-batches" if stream else "is no stream: use run"
+            )
+            reason = f"inputs of {len(inputs)} micro-batches were given; the plan {takes}"
+            raise InputError.because("RUN-I4", reason, "/stream/microbatches")
+        with self._lock:
+            now = self._open()
+            self._binder.log.clear()
+            passes = [self._pass(m, m % copies, given) for m, given in enumerate(inputs)]
+            thunks = [thunk for one in passes for thunk in one.bound.thunks]
+            thunks += [one.give for one in passes]
+            thunks += [one.take for one in passes]
+            try:
+                spans = self._executor.run(thunks).spans()
+            except StepFailedError as failure:
+                raise self._refusal(failure) from failure.__cause__
+            count, tally = len(self.plan.steps), self._tally
+            tally.started_at = now if tally.started_at is None else tally.started_at
+            for m, one in enumerate(passes):
+                own = spans[m * count : (m + 1) * count]
+                begins, ends = ([span[k] for span in own] for k in (0, 1))
+                began = spans[batches * count + m][0]
+                ended = spans[batches * (count + 1) + m][1]
+                timeline = Timeline(range(count), begins, ends)
+                self._history.append(
+                    RunRecord(self._number, one.bound.sizes, began, ended, timeline)
+                )
+                tally.inputs.append(one.given)
+                tally.outputs.append(one.made)
+                tally.latest_at, tally.latest_ns = now, ended - spans[batches * count][0]
+                tally.runs += 1
+                self._number += 1
+        return [one.outputs for one in passes]
 
     def receipt(self, key: PrivateKey | Iterable[PrivateKey], issuer: str) -> Envelope:
         """Return the signed receipt of the runs since the last receipt, and begin a new account.
@@ -365,6 +449,16 @@ class BoundPlan:
             raise PlanClosedError.because("CEP-I5", reason, "/expires_at")
         return now
 
+    def _pass(self, batch: int, copy: int, given: Mapping[str, Any]) -> Pass:
+        """Return a micro-batch; a refusal of its inputs says which it is."""
+        try:
+            return Pass(*self._binder.at(given, copy), self._binder.outputs)
+        except InputError as refusal:
+            told = (
+                replace(d, message=f"micro-batch {batch}: {d.message}") for d in refusal.diagnostics
+            )
+            raise InputError(*told) from refusal
+
     def _note_trips(self) -> None:
         """Take down what tripped in a run and was followed by an alternate."""
         self._tally.trips += [
@@ -392,7 +486,7 @@ class BoundPlan:
 
     def _refusal(self, failure: StepFailedError) -> Refused:
         """Return the refusal of a run, in the words of the plan."""
-        index = failure.step
+        index = failure.step % len(self.plan.steps)
         step = self.plan.steps[index]
         slot = next(q.device for q in self.plan.queues if q.id == step.queue)
         place = f"step {index} ({_summary(self.plan, step)}) on device {slot!r}"
@@ -428,11 +522,17 @@ def _limits(plan: Plan) -> list[int | None] | None:
     """
     if plan.safety is None or plan.safety.on_trip == "ALTERNATE":
         return None
-    return [watchdog_ns(step.estimate, plan.safety) for step in plan.steps]
+    limits = [watchdog_ns(step.estimate, plan.safety) for step in plan.steps]
+    if plan.stream is None:
+        return limits
+    batches = plan.stream.microbatches
+    return [*limits * batches, *[None] * (2 * batches)]
 
 
 def _summary(plan: Plan, step: Step) -> str:
     """Return what a step does, for people."""
+    if step.collective is not None:
+        return f"{step.collective.kind} of {step.collective.group}"
     if step.run is None:
         return f"transfer of {plan.buffers[step.reads[0]].value}"
     first = plan.ops[step.run.ops[0]].target

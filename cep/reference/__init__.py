@@ -7,7 +7,7 @@ imports none: `evaluate` takes the namespace. It is slow and says what is right.
 from __future__ import annotations
 
 from cep.reference.accuracy import allowed_error, class_of
-from cep.reference.evaluation import FUNCTIONS, EvaluationError, apply, evaluate
+from cep.reference.evaluation import FUNCTIONS, EvaluationError, apply, at_sizes, evaluate
 from cep.reference.folding import recompute
 from cep.reference.namespace import NamespaceError
 
@@ -17,6 +17,7 @@ __all__ = [
     "NamespaceError",
     "allowed_error",
     "apply",
+    "at_sizes",
     "class_of",
     "evaluate",
     "recompute",

@@ -181,4 +181,12 @@ def _check(value: str, array: Any, declared: TensorType, sizes: Mapping[str, int
         )
 
 
-__all__ = ["FUNCTIONS", "EvaluationError", "NamespaceError", "apply", "at_sizes", "evaluate", "type_of"]
+__all__ = [
+    "FUNCTIONS",
+    "EvaluationError",
+    "NamespaceError",
+    "apply",
+    "at_sizes",
+    "evaluate",
+    "type_of",
+]

@@ -313,7 +313,103 @@ def fork():
     return Case(members, {"left": descriptor("left", "host"), "right": descriptor("right", "host")})
 
 
-BASES = {"chain": chain, "fork": fork}
+def pipeline():
+    """`chain` as a stream of three micro-batches that take turns with two copies."""
+    case = chain()
+    case.plan["features"] = ["streams"]
+    case.plan["stream"] = {"microbatches": 3, "ring_depth": 2}
+    case.plan["steps"][0]["waits"] = [{"queue": "right", "epoch": 1, "lag": 2}]
+    return case
+
+
+_PLUS = {"alpha": {"integer": "1"}}
+
+
+def _cut(start, end):
+    return {"dim": {"integer": "1"}, "start": {"dim": str(start)}, "end": {"dim": str(end)}}
+
+
+TOGETHER = {
+    # Values that are made jointly, the ops that make them, and what each device gets.
+    "BROADCAST": ({}, [], ("a", "a")),
+    "ALL_REDUCE": ({"y": ("b", "4")}, [op("add.Tensor", ["a", "n"], "y", **_PLUS)], ("y", "y")),
+    "ALL_GATHER": (
+        {"y": ("2*b", "4")},
+        [op("cat", ["a", "n"], "y", dim={"integer": "0"})],
+        ("y", "y"),
+    ),
+    "REDUCE_SCATTER": (
+        {"s": ("b", "4"), "y": ("b", "2"), "z": ("b", "2")},
+        [
+            op("add.Tensor", ["a", "n"], "s", **_PLUS),
+            op("slice.Tensor", ["s"], "y", **_cut(0, 2)),
+            op("slice.Tensor", ["s"], "z", **_cut(2, 4)),
+        ],
+        ("y", "z"),
+    ),
+    "ALL_TO_ALL": (
+        {
+            **dict.fromkeys(("a0", "a1", "n0", "n1"), ("b", "2")),
+            "y": ("b", "4"),
+            "z": ("b", "4"),
+        },
+        [
+            *(
+                op("slice.Tensor", [part], f"{part}{i}", **_cut(2 * i, 2 * i + 2))
+                for part in "an"
+                for i in (0, 1)
+            ),
+            op("cat", ["a0", "n0"], "y", dim={"integer": "1"}),
+            op("cat", ["a1", "n1"], "z", dim={"integer": "1"}),
+        ],
+        ("y", "z"),
+    ),
+}
+
+
+def together(kind="ALL_REDUCE"):
+    """left runs ``a = relu(x)`` and right ``n = neg(x)``; then both take part in a collective.
+
+    The two have separate memories and a link; x is in both.
+    """
+    made, joint, gets = TOGETHER[kind]
+    parts = ["a"] if kind == "BROADCAST" else ["a", "n"]
+    results = sorted({*gets})
+    inner = {v: shape for v, shape in made.items() if v not in results}
+    own = [op("relu", ["x"], "a"), op("neg", ["x"], "n")][: len(parts)]
+    sizes = {"a": ("b", "4"), "n": ("b", "4"), **made}
+    ops = range(len(own), len(own) + len(joint))
+    case = plan(
+        ("left", "right"),
+        features=["collectives"],
+        values=[
+            value("x", "IN", "b", "4"),
+            *(value(v, "TEMP", "b", "4") for v in parts if v not in results),
+            *(value(v, "TEMP", *shape) for v, shape in inner.items()),
+            *(value(v, "OUT", *sizes[v]) for v in results),
+        ],
+        ops=[*own, *joint],
+        outputs=[{"name": v, "value": v} for v in results],
+        buffers=[
+            buffer("x", "left", 0),
+            buffer("x", "right", 0),
+            buffer("a", "left", 128),
+            buffer(parts[-1], "right", 128),
+            buffer(gets[0], "left", 256, 256),
+            buffer(gets[1], "right", 256, 256),
+        ],
+        steps=[
+            run("left", [0], [0], [2]),
+            *([run("right", [1], [1], [3])] if len(parts) > 1 else []),
+            collective("left", "both", kind, [*ops], [2], [4] if joint else []),
+            collective("right", "both", kind, [*ops], [3] if joint else [], [5]),
+        ],
+    )
+    devices = {"left": descriptor("left"), "right": descriptor("right")}
+    return Case(case, devices, [link("bus", "left", "right")])
+
+
+BASES = {"chain": chain, "fork": fork, "pipeline": pipeline, "together": together}
 
 
 def mutated(base, change):

@@ -49,7 +49,7 @@ def test_bindings_not_used_for_long_are_dropped(world):
 def test_buffers_lie_where_the_plan_says(binder):
     bound, _ = binder.at({"x": X})
     ((x,),), (y,) = bound.inputs, bound.outputs
-    left, right = binder._arenas["left-ram"], binder._arenas["right-ram"]
+    left, right = binder._arenas[0]["left-ram"], binder._arenas[0]["right-ram"]
     assert x.ctypes.data == left.view(0, [1], "f32").ctypes.data
     assert y.ctypes.data == right.view(128, [1], "f32").ctypes.data
     assert x.ctypes.data % 64 == 0
@@ -61,7 +61,7 @@ def test_a_transfer_copies(binder):
     bound, _ = binder.at({"x": X})
     bound.inputs[0][0][:] = X
     bound.thunks[0]()
-    there = binder._arenas["right-ram"].view(0, [2, 4], "f32")
+    there = binder._arenas[0]["right-ram"].view(0, [2, 4], "f32")
     there[:] = -1
     bound.thunks[1]()
     assert np.array_equal(there, X @ WEIGHTS)
@@ -205,7 +205,7 @@ def test_a_constant_with_a_buffer_is_put_there_and_read_from_there(world):
     )
     world.members["steps"][0]["reads"] = [0, 4]
     binder = Binder(admitted(world), world.store)
-    assert np.array_equal(binder._arenas["left-ram"].view(1024, [4, 4], "f32"), WEIGHTS)
+    assert np.array_equal(binder._arenas[0]["left-ram"].view(1024, [4, 4], "f32"), WEIGHTS)
     assert binder._carriers._carriers[0][0].executable.region.inputs == ("x", "w")
     assert binder._carriers._carriers[0][0].executable.constants == {}
 
