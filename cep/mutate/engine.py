@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Final
 
 from acp.canonical import canonicalize, decode
 from acp.diagnostics import Severity
-from cep.mutate import artifacts, computation, devices, identity, placement, promises, schedule
+from cep.mutate import (
+    artifacts,
+    computation,
+    devices,
+    identity,
+    placement,
+    promises,
+    safety,
+    schedule,
+)
 from cep.mutate.change import Change, Document, Operator, Surroundings
 from cep.mutate.equivalence import unproven
 from cep.verify import Report, vouch
@@ -26,7 +35,16 @@ if TYPE_CHECKING:
     from cep.store import Store
     from cep.verify import Vouched
 
-FAMILIES: Final = (artifacts, identity, devices, computation, schedule, placement, promises)
+FAMILIES: Final = (
+    artifacts,
+    identity,
+    devices,
+    computation,
+    schedule,
+    placement,
+    promises,
+    safety,
+)
 OPERATORS: Final[Mapping[str, Operator]] = MappingProxyType(
     {
         name: operator

@@ -197,6 +197,7 @@ class _Proof:
         self._promises()
         self._layout()
         self._queues()
+        self._alternates()
         self._regions()
         self._transfers()
         self._accesses()
@@ -214,6 +215,8 @@ class _Proof:
         old, new = dict(self.old.plan["constraints"]), dict(self.new.plan["constraints"])
         if new.pop("deterministic", False) and not old.pop("deterministic", False):
             for step, _ in self.new.regions():
+                if step.get("alternates"):
+                    raise _Unproven("an alternate may give other bits")
                 self._deterministic(step)
         if old != new:
             raise _Unproven("constraints differ")
@@ -270,7 +273,8 @@ class _Proof:
         read = {
             value
             for step, _ in new.regions()
-            if device in (None, new.device(step))
+            for queue in (step["queue"], *(a["queue"] for a in step.get("alternates", [])))
+            if device in (None, new.device({"queue": queue}))
             for op in step["run"]["ops"]
             for value in new.plan["ops"][op].get("inputs", [])
         }
@@ -292,6 +296,34 @@ class _Proof:
             most = {one.kind: one.max for one in new.descriptors[device].queues}
             if count > most.get(kind, 1):
                 raise _Unproven(f"{device!r} may not have so many queues")
+
+    def _alternates(self) -> None:
+        """Check that what can take the place of a step could do so, as the step itself."""
+        steps = [s.plan["steps"] for s in (self.old, self.new)]
+        old, new = (sum(not t.get("alternates") for t in one) for one in steps)
+        if "safety" in self.old.plan and new > old:
+            raise _Unproven("a step has lost its alternates")
+        for step in self.new.plan["steps"]:
+            devices = [self.new.device(step)]
+            for alternate in step.get("alternates", []):
+                self._alternate(step | {"queue": alternate["queue"]}, devices)
+                devices.append(self.new.device(step | {"queue": alternate["queue"]}))
+
+    def _alternate(self, step: Document, devices: list[str]) -> None:
+        """Check that a step could be done in another queue, apart from the devices that do it."""
+        new = self.new
+        places = [*step.get("reads", []), *step.get("writes", [])]
+        if new.device(step) in devices:
+            raise _Unproven("a device is its own alternate")
+        if any("in_place_of" in new.plan["buffers"][b] for b in step.get("writes", [])):
+            raise _Unproven("an alternate may not find what it needs")
+        if "run" in step:
+            self._region(step, devices[0])
+        elif not any(new.sees(new.device(step), new.spans[b][0]) for b in places):
+            raise _Unproven("an alternate is at neither end of a copy")
+        kinds = {q["id"]: q["kind"] for q in new.plan["queues"]}
+        if kinds[step["queue"]] != "COMPUTE":
+            raise _Unproven("an alternate is in a queue for something else")
 
     def _regions(self) -> None:
         known = {

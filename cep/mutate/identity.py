@@ -135,7 +135,7 @@ def _undeclared_network(plan: Document, _: Surroundings) -> Iterator[Change]:
         yield Change(("queues", i, "kind"), "NET")
 
 
-@FAMILY.meant_for("CEP-I4")
+@FAMILY.meant_for("CEP-I4", "CEP-C6")
 def _undeclared_alternate(plan: Document, _: Surroundings) -> Iterator[Change]:
     """Give a step a fallback."""
     for i, step in enumerate(plan["steps"]):

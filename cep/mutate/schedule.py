@@ -12,7 +12,7 @@ from cep.mutate.identity import NOTHING
 FAMILY: Final = Family()
 HAZARDS: Final = frozenset({"CEP-M3", "CEP-M4", "CEP-M5", "CEP-M6", "CEP-M7"})
 ORDER: Final = HAZARDS | {"CEP-O1", "CEP-O2"}
-PLACE: Final = ORDER | {"CEP-O5", "CEP-O6", "CEP-C2", "CEP-C4", "CEP-T6", "CEP-M8"}
+PLACE: Final = ORDER | {"CEP-O5", "CEP-O6", "CEP-C2", "CEP-C4", "CEP-C6", "CEP-T6", "CEP-M8"}
 CUT: Final = frozenset({"CEP-S1", "CEP-S2", "CEP-S3", "CEP-S4"})
 
 

@@ -143,6 +143,31 @@ def promised():
     return case
 
 
+def guarded():
+    """A plan whose steps are watched and have alternates, and a device that can be none."""
+    case = fork()
+    case.descriptors["far"] = descriptor("far")
+    case.plan["devices"].append({"slot": "far", "descriptor_digest": "sha256:" + "0" * 64})
+    case.plan["queues"].append({"id": "far", "device": "far", "kind": "COMPUTE"})
+    case.plan["features"] = ["alternates", "deadline", "safety"]
+    case.plan["constraints"]["deadline_ns"] = "100000"
+    estimate = {"p50_ns": "100", "p99_ns": "200"}
+    for step in case.plan["steps"]:
+        other = {"left": "right", "right": "left"}[step["queue"]]
+        step["estimate"] = estimate
+        step["alternates"] = [{"queue": other, "estimate": estimate}]
+    case.plan["safety"] = {
+        "on_trip": "ALTERNATE",
+        "watchdog_ppm": "2000000",
+        "nan_guard": True,
+        "limits": [
+            {"device": slot, "quantity": "memory_bytes", "max": "8192"}
+            for slot in ("left", "right", "far")
+        ],
+    }
+    return case
+
+
 def woven(layers, lanes):
     """A lattice: each lane copies what its neighbour made."""
     made = lattice(layers * lanes * 2, lanes=lanes)
@@ -178,6 +203,7 @@ def small(folder):
         "bound": of(bound()),
         "full": of(full()),
         "promised": of(promised()),
+        "guarded": of(guarded()),
         "compiled": of(mutated("chain", compiled)),
         "annex": annex(folder / "annex"),
         "lattice": woven(3, 3),
