@@ -32,6 +32,7 @@ FEATURES: Final = (
     "system",
     "status",
     "plan",
+    "folding",
     "receipt",
 )
 PROFILES: Final = ("acp-reader/1", "cep-verifier/1", "cep-auditor/1")
@@ -125,6 +126,7 @@ def judge_envelope(request: Json) -> str:
 
 def judge_plan(request: Json, *, unsigned: bool = False) -> str:
     """Return the digest of a plan that the verifier accepts."""
+    from cep.reference import recompute
     from cep.store import Store
     from cep.verify import verify
 
@@ -140,6 +142,7 @@ def judge_plan(request: Json, *, unsigned: bool = False) -> str:
             now=moment(request),
             store=store if "store" in request else None,
             status_lists=status_lists(request),
+            recompute=recompute,
             unsigned=unsigned,
         )
     if not report.ok:

@@ -39,6 +39,7 @@ FEATURES: Final = {
     "system": "System descriptors and measurement records (operation `document`).",
     "status": "Status lists, and what they revoke (operation `document`).",
     "plan": "Plans and the verifier's rules (operation `plan`).",
+    "folding": "Folded constants are computed again (operation `plan` with a store).",
     "receipt": "Receipts of runs (operation `receipt`).",
 }
 

@@ -11,8 +11,11 @@ from acp.dsse import CAPABILITY_DESCRIPTOR, PLAN
 from conformance.author import (
     keys,
     plan_artifacts,
+    plan_collectives,
     plan_conditions,
     plan_constraints,
+    plan_rewrites,
+    plan_streams,
     plan_symbols,
     plans,
 )
@@ -123,8 +126,11 @@ def write() -> Book:
     _timing(chapters, shared)
     _capability(chapters, shared)
     plan_artifacts.write(chapters)
+    plan_collectives.write(chapters)
     plan_conditions.write(chapters)
     plan_constraints.write(chapters)
+    plan_streams.write(chapters)
+    plan_rewrites.write(chapters)
     plan_symbols.write(chapters)
     return chapters.book
 

@@ -127,6 +127,7 @@ class Deck:
         linked: A system descriptor comes with the plan.
         links: Edits of the system descriptor.
         context: Further members of the question.
+        graph: Digest of the source graph, where that isn't the plan's.
     """
 
     plan: Json
@@ -136,6 +137,7 @@ class Deck:
     linked: bool = False
     links: tuple[Edit, ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
+    graph: str = ""
 
     def edited(self, *edits: Edit) -> Deck:
         """Return the deck with edits of the plan."""
@@ -160,7 +162,7 @@ class Deck:
             for slot, document in self.devices.items()
         ]
         plan = {**self.plan, "devices": self.plan.get("devices", slots)}
-        return {**plan, "source": {"graph_digest": graph or _graph(plan)}}
+        return {**plan, "source": {"graph_digest": graph or self.graph or _graph(plan)}}
 
     def question(self, payload: bytes | None = None, *signers: str) -> Question:
         """Return the question, with the plan or another payload signed by the planner or others."""
