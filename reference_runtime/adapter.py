@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         OperatingPoint,
         Operation,
         Provenance,
+        QueueLimit,
         Software,
         Subject,
     )
@@ -127,6 +128,7 @@ class DescribedDevice:
         memories: Things that hold data, with sizes that the system tells.
         ops: Operations of CEP-Core that `Adapter.supports` accepts, with their dtypes.
         provenance: Where the values come from.
+        queues: How many lines of work it carries out at the same time; one of a kind not listed.
     """
 
     subject: Subject
@@ -136,6 +138,7 @@ class DescribedDevice:
     memories: tuple[Memory, ...]
     ops: tuple[Operation, ...]
     provenance: tuple[Provenance, ...]
+    queues: tuple[QueueLimit, ...] = ()
 
     @property
     def unit_id(self) -> str:

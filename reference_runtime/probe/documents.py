@@ -90,6 +90,7 @@ def probed(name: str, device: DescribedDevice, measured: Measured, header: Heade
         engines=tuple(_engines(device.engines, measured)),
         memories=tuple(_memories(device.memories, measured)),
         ops=device.ops,
+        queues=device.queues,
         provenance=(*device.provenance, *_measured(device, measured, digest(record.to_json()))),
     )
     return ProbedDevice(name, descriptor, record)

@@ -21,6 +21,7 @@ from acp.v1.capability import (
     OperatingPoint,
     Operation,
     Provenance,
+    QueueLimit,
     Software,
     Subject,
 )
@@ -172,7 +173,8 @@ def host_device(
     """Return the host's processor as one software stack drives it.
 
     All stacks' devices are the same silicon with the same memory: their main memories name one
-    coherence domain, so their steps may read each other's buffers in place.
+    coherence domain, so their steps may read each other's buffers in place. A queue is a thread,
+    and as many threads run at the same time as there are cores.
 
     Args:
         stack: Short name of the stack, the last part of the unit id.
@@ -197,8 +199,12 @@ def host_device(
         engines=(Engine(id=ENGINE, kind="VECTOR", count=here.cores),),
         memories=(*_cache_memories(here.caches), _main_memory(here.caches)),
         ops=claims(ENGINE),
+        queues=(
+            QueueLimit(kind="COMPUTE", max=here.cores),
+            QueueLimit(kind="COPY", max=here.cores),
+        ),
         provenance=(
-            _told(("/subject", "/engines/0/count"), "file:///proc/cpuinfo"),
+            _told(("/subject", "/engines/0/count", "/queues"), "file:///proc/cpuinfo"),
             _told(("/memories",), "file:///sys/devices/system/cpu"),
             _told((f"/memories/{len(here.caches)}",), "file:///proc/meminfo"),
             Provenance(paths=("/operating_point", "/software", "/ops"), basis="VENDOR_CLAIM"),

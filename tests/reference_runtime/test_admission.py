@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from importlib.metadata import EntryPoint
 from unittest.mock import Mock
@@ -232,3 +233,82 @@ def test_installed_adapters_are_loaded_until_every_device_is_found(world, monkey
 def test_an_installed_adapter_that_fails_is_reported(world, monkeypatch):
     install(monkeypatch, ("left", AdapterError.because("RUN-A2", "does not start")))
     assert codes(world, adapters=None, policy=ALLOWED) == {"RUN-A2"}
+
+
+def asking(world, predicate, index=0):
+    """Let a slot have a predicate in place of its descriptor's digest."""
+    slot = world.members["devices"][index]["slot"]
+    world.members["devices"][index] = {"slot": slot, "predicate": predicate}
+    world.members["features"] = ["predicates"]
+
+
+def another(world, name, **changes):
+    """The descriptor of a device that is like the left one, in its envelope."""
+    like = world.descriptors[0].model_copy(update=changes)
+    return signed(like.model_copy(update={"uri": f"https://example.com/{name}"}),
+                  CAPABILITY_DESCRIPTOR)  # fmt: skip
+
+
+def test_a_predicate_is_bound_to_the_device_that_meets_it(world):
+    asking(world, 'subject.unit_id == "sim:left"')
+    admitted = judge(world)
+    assert admitted.device("left").unit_id == "sim:left"
+    assert [d.descriptor_digest for d in admitted.devices] == [
+        digest(one.to_json()) for one in world.descriptors
+    ]
+
+
+def test_of_several_descriptors_the_one_whose_device_is_here_is_bound(world):
+    asking(world, 'subject.unit_id in ("sim:left", "sim:away")')
+    subject = world.descriptors[0].subject.model_copy(update={"unit_id": "sim:away"})
+    away = another(world, "away", subject=subject)
+    admitted = judge(world, descriptors=[away, *world.signed_descriptors])
+    assert admitted.device("left").unit_id == "sim:left"
+    assert admitted.device("left").descriptor_digest == digest(world.descriptors[0].to_json())
+
+
+def test_the_device_that_is_bound_has_the_software_that_was_described(world):
+    asking(world, 'subject.unit_id == "sim:left"')
+    newer = another(
+        world, "newer", software=(Software(component="simulator", version_range="==9"),)
+    )
+    admitted = judge(world, descriptors=[newer, *world.signed_descriptors])
+    assert admitted.device("left").descriptor_digest == digest(world.descriptors[0].to_json())
+
+
+def test_of_two_that_are_here_the_operator_says_which(world):
+    asking(world, 'subject.unit_id in ("sim:left", "sim:right")')
+    with pytest.raises(Refused, match="--bind left=DIGEST"):
+        judge(world)
+    left, right = (digest(one.to_json()) for one in world.descriptors)
+    assert judge(world, binding={"left": left}).device("left").unit_id == "sim:left"
+    # The right device has no link to itself, nor sees the left one's memory.
+    assert codes(world, binding={"left": right}) == {"CEP-O5"}
+
+
+def test_a_predicate_that_no_device_here_meets(world):
+    asking(world, 'subject.unit_id == "sim:away"')
+    subject = world.descriptors[0].subject.model_copy(update={"unit_id": "sim:away"})
+    away = another(world, "away", subject=subject)
+    assert codes(world) == {"CEP-C1"}
+    assert "CEP-O5" in codes(world, descriptors=[away, *world.signed_descriptors])
+
+
+def test_adapters_are_not_loaded_for_a_plan_that_nobody_signed(world, monkeypatch):
+    asking(world, "1 == 1")
+    activated = install(monkeypatch, ("left", world.adapters[0]))
+    forged = signed(world.plan, key=PrivateKey.generate())
+    assert codes(world, envelope=forged, adapters=None, policy=ALLOWED) == {"CEP-I1"}
+    assert activated == []
+
+
+def test_a_receipt_names_the_descriptor_that_was_bound(world):
+    asking(world, 'subject.unit_id == "sim:left"')
+    key = PrivateKey.generate()
+    with Runtime(policy=POLICY, adapters=world.adapters, clock=NOW.timestamp) as runtime:
+        bound = runtime.load(
+            world.envelope, descriptors=world.signed_descriptors, store=world.store
+        )
+        np.testing.assert_array_equal(bound.run({"x": X})["y"], chain_result(X))
+        receipt = json.loads(bound.receipt(key, "example.com").payload)["predicate"]
+    assert receipt["descriptors"] == [digest(one.to_json()) for one in world.descriptors]

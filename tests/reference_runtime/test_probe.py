@@ -67,6 +67,8 @@ def test_documents_refer_to_each_other_by_digest(probed):
         descriptor, record = documents[f"{name}.descriptor"], documents[f"{name}.measurement"]
         assert record.subject_digest == digest(descriptor.subject.to_json())
         assert record.unit_id == descriptor.subject.unit_id
+        cores = descriptor.engines[0].count
+        assert {q.kind: q.max for q in descriptor.queues} == {"COMPUTE": cores, "COPY": cores}
         (evidence,) = [p for p in descriptor.provenance if p.basis == "MEASURED"]
         assert evidence.measurement_ref == digest(record.to_json())
         node = next(n for n in documents["system"].nodes if n.id == name)
