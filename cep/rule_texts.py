@@ -1479,8 +1479,8 @@ TEXTS: Final = {
             'spec/cep.md, Annex B: codes of capture and planning'
         ),
         demand=(
-            "Refused is a device that the system doesn't have, a device without a descriptor, or one "
-            'without a main memory.'
+            "Refused is a device that the system doesn't have, a device without a descriptor, one "
+            "without a main memory, or one that doesn't meet what `--require` demands of it."
         ),
     ),
     "CEP-X5": RuleText(
@@ -1614,6 +1614,21 @@ TEXTS: Final = {
             'not a multiple of its divisor, or contradicting another axis.\n'
             '\n'
             'What to do: The message names axis, size and what is allowed.'
+        ),
+    ),
+    "RUN-I4": RuleText(
+        code=(
+            'RUN-I4'
+        ),
+        place=(
+            'docs/errors.md, Inputs'
+        ),
+        demand=(
+            'A stream was given inputs of more or fewer micro-batches than the plan has, or a plan '
+            'that is no stream was run as one.\n'
+            '\n'
+            'What to do: Give as many input sets as `stream.microbatches`; the message has the '
+            'number.'
         ),
     ),
     "RUN-N1": RuleText(
