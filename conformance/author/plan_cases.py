@@ -14,7 +14,9 @@ from conformance.author import (
     plan_collectives,
     plan_conditions,
     plan_constraints,
+    plan_hostile,
     plan_rewrites,
+    plan_safety,
     plan_streams,
     plan_symbols,
     plans,
@@ -132,6 +134,8 @@ def write() -> Book:
     plan_streams.write(chapters)
     plan_rewrites.write(chapters)
     plan_symbols.write(chapters)
+    plan_hostile.write(chapters)
+    plan_safety.write(chapters)
     return chapters.book
 
 
