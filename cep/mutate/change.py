@@ -61,12 +61,14 @@ class Surroundings:
         least_revision: Oldest revision that the policy allows; 1 for any.
         weights: A store is at hand, so that digests of weights are checked.
         doubted: Digests of descriptors that were given and are not believed.
+        recomputed: Folded constants are computed again.
     """
 
     now: str
     least_revision: int = 1
     weights: bool = False
     doubted: tuple[str, ...] = ()
+    recomputed: bool = False
 
 
 Source: TypeAlias = Callable[[Document, Surroundings], Iterator[Change]]

@@ -9,7 +9,7 @@ from cep.mutate.change import REMOVED, Change, Document, Family, Surroundings
 from cep.mutate.identity import NOTHING
 
 FAMILY: Final = Family()
-TYPES: Final = frozenset({"CEP-T3", "CEP-T4", "CEP-T5", "CEP-E1", "CEP-S4", "CEP-T1"})
+TYPES: Final = frozenset({"CEP-T3", "CEP-T4", "CEP-T5", "CEP-E1", "CEP-S4", "CEP-T1", "CEP-O3"})
 DTYPES: Final = ("f64", "f32", "f16", "i64", "i32", "i8", "i1")
 ROLES: Final = ("IN", "CONST", "TEMP", "OUT")
 TARGETS: Final = ("neg", "relu", "exp", "add.Tensor", "mul.Tensor", "maximum", "minimum", "mm")
@@ -269,7 +269,7 @@ def _attribute_unknown(plan: Document, _: Surroundings) -> Iterator[Change]:
         yield Change(("ops", i, "attributes"), [*op.get("attributes", []), extra])
 
 
-@FAMILY.meant_for("CEP-T1", "CEP-E1")
+@FAMILY.meant_for("CEP-T1", "CEP-E1", "CEP-E2")
 def _constant_dropped(plan: Document, _: Surroundings) -> Iterator[Change]:
     """Drop a constant."""
     for i in range(len(plan.get("constants", []))):
@@ -277,7 +277,7 @@ def _constant_dropped(plan: Document, _: Surroundings) -> Iterator[Change]:
         yield Change(("constants",), shorter or REMOVED)
 
 
-@FAMILY.meant_for("CEP-T1", "CEP-E1", "CEP-I2")
+@FAMILY.meant_for("CEP-T1", "CEP-E1", "CEP-E2", "CEP-I2")
 def _constants_swapped(plan: Document, _: Surroundings) -> Iterator[Change]:
     """Exchange the elements of two constants."""
     constants = plan.get("constants", [])

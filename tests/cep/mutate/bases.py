@@ -10,8 +10,9 @@ from acp.dsse import CAPABILITY_DESCRIPTOR, Envelope
 from acp.policy import Floor
 from benchmarks.lattice import lattice
 from cep.mutate import Bench
+from cep.reference import recompute
 from cep.store import Store
-from tests.cep import spec_example
+from tests.cep import rewritten, spec_example
 from tests.cep.compiled import compiled
 from tests.cep.plans import (
     NOW,
@@ -25,9 +26,11 @@ from tests.cep.plans import (
     fork,
     mutated,
     op,
+    pipeline,
     plan,
     run,
     signed,
+    together,
     transfer,
     value,
 )
@@ -191,6 +194,15 @@ def annex(folder):
     )
 
 
+def folded(folder):
+    """A plan whose graph was rewritten, with a constant that was folded."""
+    store = Store(folder)
+    for file in (WEIGHTS_FILE, rewritten.TURNED_FILE):
+        store.add(file)
+    case = rewritten.rewritten()
+    return Bench(canonicalize(case.plan), case.envelopes, POLICY, NOW, store, recompute)
+
+
 def small(folder):
     """All small bases by name."""
     weights = Store(folder / "chain")
@@ -205,6 +217,10 @@ def small(folder):
         "promised": of(promised()),
         "guarded": of(guarded()),
         "compiled": of(mutated("chain", compiled)),
+        "rewritten": folded(folder / "rewritten"),
+        "pipeline": of(pipeline()),
+        "together": of(together()),
+        "scattered": of(together("REDUCE_SCATTER")),
         "annex": annex(folder / "annex"),
         "lattice": woven(3, 3),
     }
