@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -14,6 +14,7 @@ from acp.dsse import CAPABILITY_DESCRIPTOR, PLAN, SYSTEM_DESCRIPTOR, Envelope
 from acp.v1.capability import CapabilityDescriptor
 from acp.v1.system import SystemDescriptor
 from cep.graph import GraphView
+from cep.prove import Grid
 from cep.v1.plan import Plan
 from cep.verify.rules import RULES
 from cep.verify.subject import Subject
@@ -127,7 +128,7 @@ def verify(  # noqa: PLR0913 - a verdict depends on all of this
     )
     diagnostics, ran = _run(subject)
     return Report(
-        diagnostics=(*warnings, *known.warnings, *diagnostics),
+        diagnostics=(*warnings, *known.warnings, *diagnostics, *_consulted(subject)),
         rules=tuple(sorted((*entry, *ran))),
         plan=document,
         plan_digest=identity,
@@ -138,6 +139,13 @@ def verify(  # noqa: PLR0913 - a verdict depends on all of this
             for slot, digests in subject.binding.choices.items()
         },
     )
+
+
+def _consulted(subject: Subject) -> Iterator[Diagnostic]:
+    """Say which proofs the rules of types, or of conditions, have from Z3 alone."""
+    for question in Grid.over(subject.view.ranges).consulted:
+        message = f"only Z3 has proven that {question}; a verifier without it refuses this plan"
+        yield Diagnostic("CEP-T4", Severity.WARNING, "/values", message)
 
 
 def _wanted(plan: Plan, binding: Mapping[str, str]) -> set[str] | None:
