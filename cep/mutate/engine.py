@@ -21,8 +21,10 @@ from cep.mutate import (
     identity,
     placement,
     promises,
+    rewriting,
     safety,
     schedule,
+    together,
 )
 from cep.mutate.change import Change, Document, Operator, Surroundings
 from cep.mutate.equivalence import unproven
@@ -43,7 +45,9 @@ FAMILIES: Final = (
     schedule,
     placement,
     promises,
+    rewriting,
     safety,
+    together,
 )
 OPERATORS: Final[Mapping[str, Operator]] = MappingProxyType(
     {
@@ -72,13 +76,14 @@ class Mutant:
     document: Document
 
 
-def mutants(
+def mutants(  # noqa: PLR0913 - all that mutants depend on
     plan: bytes,
     *,
     now: datetime,
     least_revision: int = 1,
     weights: bool = False,
     doubted: Iterable[str] = (),
+    recomputed: bool = False,
     operators: Iterable[str] = OPERATORS,
     seed: int = 0,
     count: int | None = None,
@@ -93,6 +98,7 @@ def mutants(
         least_revision: Oldest revision that the policy allows; 1 for any.
         weights: The judge has the weights, so that their digests are checked.
         doubted: Digests of descriptors that the judge was given and does not believe.
+        recomputed: The judge computes folded constants again.
         operators: Names of the operators to use.
         seed: Chooses which mutants come first. The same arguments give the same mutants.
         count: Most mutants; None for all there are.
@@ -105,6 +111,7 @@ def mutants(
         least_revision=least_revision,
         weights=weights,
         doubted=tuple(sorted(doubted)),
+        recomputed=recomputed and weights,
     )
     turns: list[tuple[Operator, list[Change]]] = []
     for name in operators:
@@ -208,6 +215,7 @@ class Bench:
             least_revision=self.policy.min_revision(issuer, uri),
             weights=self.store is not None,
             doubted=filter(None, self._known.refused),
+            recomputed=self.recompute is not None,
             operators=operators,
             seed=seed,
             count=count,
