@@ -9,7 +9,9 @@ from cep.mutate.change import REMOVED, Change, Document, Family, Surroundings
 from cep.mutate.identity import NOTHING
 
 FAMILY: Final = Family()
-TYPES: Final = frozenset({"CEP-T3", "CEP-T4", "CEP-T5", "CEP-E1", "CEP-S4", "CEP-T1", "CEP-O3"})
+TYPES: Final = frozenset(
+    {"CEP-T3", "CEP-T4", "CEP-T5", "CEP-E1", "CEP-E2", "CEP-S4", "CEP-T1", "CEP-O3"}
+)
 DTYPES: Final = ("f64", "f32", "f16", "i64", "i32", "i8", "i1")
 ROLES: Final = ("IN", "CONST", "TEMP", "OUT")
 TARGETS: Final = ("neg", "relu", "exp", "add.Tensor", "mul.Tensor", "maximum", "minimum", "mm")
