@@ -19,7 +19,7 @@ from cep.graph import graph_digest
 from cep.opset import opset_digest, table
 from cep.opset.definition import DTYPE_BYTES
 from cep.opset.pointwise import POINTWISE
-from cep.prove import at_most, divides, same
+from cep.prove import MAX_POINTS, MAX_QUESTIONS, at_most, divides, same
 from cep.store import MAX_AXES, MAX_HEADER_BYTES, Store
 from cep.v1.graph import Graph
 from cep.v1.plan import Plan
@@ -211,6 +211,8 @@ def test_numbers_and_names_of_the_text_are_those_of_the_code():
     prose = " ".join(TEXT.split())
     for number in (expr.MAX_TERMS, expr.MAX_EXPONENT):
         assert re.search(rf"at most {number}\b", prose)
+    assert prose.count(f"at most {MAX_POINTS}") == 4
+    assert f"has asked {MAX_QUESTIONS} different ones" in prose
     assert f"added up over all steps, exceeds {MAX_PAIRS:,}." in prose
     assert f"MUST NOT exceed {MAX_VISITS:,}." in prose
     assert f"times the number of queues, exceeds {MAX_CLOCKS:,}." in prose
