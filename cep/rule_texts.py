@@ -1507,6 +1507,31 @@ TEXTS: Final = {
             'range; or values of more than 2⁶² bytes at the largest sizes.'
         ),
     ),
+    "CEP-X7": RuleText(
+        code=(
+            'CEP-X7'
+        ),
+        place=(
+            'spec/cep.md, Annex B: codes of capture and planning'
+        ),
+        demand=(
+            'Refused is a guard after whose trip an alternate is to follow, where no other device '
+            'can do the step.'
+        ),
+    ),
+    "CEP-X8": RuleText(
+        code=(
+            'CEP-X8'
+        ),
+        place=(
+            'spec/cep.md, Annex B: codes of capture and planning'
+        ),
+        demand=(
+            "Refused is a promise that the plan's own numbers break: a deadline, an energy, a "
+            'tolerance below the rounding budget, the same bits where a device rounds; or a place in '
+            'which no device is.'
+        ),
+    ),
     "RUN-A1": RuleText(
         code=(
             'RUN-A1'
@@ -1543,7 +1568,7 @@ TEXTS: Final = {
         ),
         demand=(
             'An adapter, or this runtime, cannot carry out a step, an artifact, a dtype or a promise '
-            'of the plan.\n'
+            'of the plan, such as a limit that it cannot measure.\n'
             '\n'
             'What to do: Compile for other devices; plans from `cep compile` do not run into this.'
         ),
@@ -1681,7 +1706,8 @@ TEXTS: Final = {
             'docs/errors.md, Execution'
         ),
         demand=(
-            'A device is gone, has not the memory, or did not end a step in time.\n'
+            'A device is gone, has not the memory, or did not end a step in time, and no alternate '
+            'did.\n'
             '\n'
             'What to do: Load the plan again, once the device is back.'
         ),
@@ -1695,9 +1721,9 @@ TEXTS: Final = {
         ),
         demand=(
             'A limit of the plan was crossed, such as a NaN under `nan_guard`. The trip is in the '
-            'next receipt. No plan has limits yet: CEP-I4 refuses `safety`.\n'
+            'next receipt. With `on_trip` ALTERNATE no alternate ended well either.\n'
             '\n'
-            'What to do: Look at inputs and weights.'
+            'What to do: Look at inputs and weights; for a limit, at the device.'
         ),
     ),
     "RUN-X4": RuleText(
