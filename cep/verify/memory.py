@@ -8,7 +8,7 @@ happens-before is transitive. So one walk decides M3, M4, M5, M6 and M7.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -72,7 +72,7 @@ def in_place(s: Subject) -> Iterator[Finding]:
         users = _users(s, i) if taken_over else {}
         for j, write in enumerate(step.writes):
             target = s.plan.buffers[write]
-            overlapped = {read for read in step.reads if _overlap(s, read, write)}
+            overlapped = _overlapped(s, write, step.reads)
             if not overlapped and target.in_place_of is None:
                 continue
             for read in sorted(overlapped - {target.in_place_of}):
@@ -90,11 +90,14 @@ def in_place(s: Subject) -> Iterator[Finding]:
                 yield Finding(("buffers", write, "in_place_of"), problem)
 
 
-def _overlap(s: Subject, left: int, right: int) -> bool:
-    a, b = s.plan.buffers[left], s.plan.buffers[right]
-    if a.arena != b.arena:
-        return False
-    return max(a.offset, b.offset) < min(a.offset + a.size, b.offset + b.size)
+def _overlapped(s: Subject, write: int, reads: Sequence[int]) -> set[int]:
+    """Return the buffers that share bytes with one that is written."""
+    found, (arena, start, end) = set(), s.places[write]
+    for read in reads:
+        other, first, last = s.places[read]
+        if other == arena and max(start, first) < min(end, last):
+            found.add(read)
+    return found
 
 
 def _users(s: Subject, step: int) -> dict[str, list[Node]]:
@@ -137,13 +140,12 @@ class _Walk:
     def __init__(self, s: Subject) -> None:
         self.s = s
         self.defined: dict[int, int] = {}
-        places = [(b.arena, b.offset, b.offset + b.size) for b in s.plan.buffers]
         borders: dict[str, set[int]] = {a: set() for a in s.arenas}
-        for arena, start, end in set(places):
+        for arena, start, end in set(s.places):
             borders[arena].update((start, end))
         at = {a: {offset: n for n, offset in enumerate(sorted(b))} for a, b in borders.items()}
         self.segments = {a: [_Segment() for _ in found] for a, found in borders.items()}
-        self.spans = [(arena, at[arena][start], at[arena][end]) for arena, start, end in places]
+        self.spans = [(arena, at[arena][start], at[arena][end]) for arena, start, end in s.places]
         self.found: dict[str, list[Finding]] = {f"CEP-M{n}": [] for n in (3, 4, 5, 6, 7)}
         if self._visits() > MAX_VISITS:
             message = "the buffers overlap in too many pieces for their accesses to be checked"

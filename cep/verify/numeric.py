@@ -64,6 +64,8 @@ def _places(s: Subject) -> Iterator[tuple[int, str]]:
     """Yield each op with each device that may compute it."""
     for i, step in enumerate(s.plan.steps):
         _, ops = s.work(i)
+        if not ops:
+            continue
         slots = {s.device_of(i), *[s.device_of(i, k) for k in range(len(step.alternates))]}
         for slot in sorted(slots):
             for op in ops:

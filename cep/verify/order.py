@@ -8,7 +8,6 @@ collective begin and end together, so that they share a clock.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -25,16 +24,18 @@ MAX_CLOCKS: Final = 32_000_000
 MAX_SHOWN: Final = 16
 
 
-def predecessors(s: Subject, step: int) -> Iterator[int]:
-    """Yield the steps that must end right before a step can begin, the first member for each."""
+def predecessors(s: Subject, step: int) -> list[int]:
+    """Return the steps that must end right before a step can begin, the first member for each."""
+    found: list[int] = []
     for member in s.party[step]:
         body, epoch = s.plan.steps[member], s.epochs[member]
         if epoch > 1:
-            yield s.party[s.step_at[body.queue][epoch - 2]][0]
+            found.append(s.party[s.step_at[body.queue][epoch - 2]][0])
         for wait in body.waits:
             line = s.step_at[wait.queue]
             if wait.epoch <= len(line) and wait.lag is None:
-                yield s.party[line[wait.epoch - 1]][0]
+                found.append(s.party[line[wait.epoch - 1]][0])
+    return found
 
 
 @rule("CEP-O1", stage=2)
@@ -45,7 +46,7 @@ def deadlock_free(s: Subject) -> Iterator[Finding]:
         message = f"steps and waits times queues are more than {MAX_CLOCKS}; use fewer queues"
         yield Finding(("queues",), message)
         return
-    before = {members[0]: list(predecessors(s, members[0])) for members in s.party}
+    before = {members[0]: predecessors(s, members[0]) for members in s.party}
     s.order, s.clocks = _clocks(s, before)
     stuck = sorted(before.keys() - set(s.order))
     if stuck:
@@ -58,29 +59,37 @@ def deadlock_free(s: Subject) -> Iterator[Finding]:
 
 
 def _clocks(s: Subject, before: dict[int, list[int]]) -> tuple[list[int], list[tuple[int, ...]]]:
-    """Return the steps that can be put in order, in order, and the clock of each step."""
-    after: dict[int, list[int]] = {i: [] for i in before}
-    missing = {i: len(steps) for i, steps in before.items()}
-    for i, steps in before.items():
-        for other in steps:
-            after[other].append(i)
-    ready = deque(i for i in before if not missing[i])
+    """Return the steps that can be put in order, in order, and the clock of each step.
+
+    Steps are taken as they come. What comes too early is held until the step that it waits for has
+    a clock; what is taken out of `before` has been waited for.
+    """
     clocks: list[tuple[int, ...]] = [()] * len(s.plan.steps)
     start = (0,) * len(s.plan.queues)
+    begun: dict[int, tuple[int, ...]] = {}
+    held: dict[int, list[int]] = {}
     order: list[int] = []
-    while ready:
-        i = ready.popleft()
-        order += s.party[i]
-        reached = [clocks[b] for b in before[i]] or [start]
-        clock = list(map(max, *reached)) if len(reached) > 1 else list(reached[0])
-        for member in s.party[i]:
-            clock[s.lines[member]] = s.epochs[member]
-        for member in s.party[i]:
-            clocks[member] = tuple(clock)
-        for other in after[i]:
-            missing[other] -= 1
-            if not missing[other]:
-                ready.append(other)
+    for first in before:
+        ready = [first]
+        while ready:
+            i = ready.pop()
+            left, clock = before[i], begun.pop(i, start)
+            while left and (reached := clocks[left[-1]]):
+                clock = reached if clock is start else tuple(map(max, clock, reached))
+                left.pop()
+            if left:
+                begun[i] = clock
+                held.setdefault(left[-1], []).append(i)
+                continue
+            ended = list(clock)
+            for member in s.party[i]:
+                ended[s.lines[member]] = s.epochs[member]
+            clock = tuple(ended)
+            for member in s.party[i]:
+                clocks[member] = clock
+                order.append(member)
+            if i in held:
+                ready += held.pop(i)
     return order, clocks
 
 

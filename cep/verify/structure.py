@@ -31,13 +31,19 @@ def each_once(s: Subject) -> Iterator[Finding]:
 def convex(s: Subject) -> Iterator[Finding]:
     """No path leaves a region and comes back to it."""
     region_of = {op: i for i in s.regions for op in s.work(i)[1]}
-    makers = s.view.producers()
-    needs: dict[int, set[int]] = {i: set() for i in region_of.values()}
-    for op, i in region_of.items():
-        for value in s.view.nodes[op].inputs:
-            maker = makers.get(value)
-            if maker is not None and region_of[maker] != i:
-                needs[i].add(region_of[maker])
+    makers = s.makers
+    edges = [
+        (i, region_of[makers[value]])
+        for op, i in region_of.items()
+        for value in s.view.nodes[op].inputs
+        if value in makers
+    ]
+    if all(i >= other for i, other in edges):
+        return
+    needs: dict[int, set[int]] = {i: set() for i in s.regions}
+    for i, other in edges:
+        if other != i:
+            needs[i].add(other)
     for i in sorted(_cyclic(needs)):
         message = "the region is not convex: it needs what another region makes from its results"
         yield Finding(("steps", i, s.work(i)[0], "ops"), message)
@@ -104,7 +110,7 @@ def _compare(
 @rule("CEP-S4", stage=2)
 def acyclic(s: Subject) -> Iterator[Finding]:
     """Each op comes after those it depends on, in the plan and in its step."""
-    makers = s.view.producers()
+    makers = s.makers
     for i, node in enumerate(s.view.nodes):
         for j, value in enumerate(node.inputs):
             if makers.get(value, -1) >= i:

@@ -194,6 +194,16 @@ class Subject:
         return {i: cutter.cut(ops) for i, ops in sorted(firsts.items()) if ops}
 
     @cached_property
+    def makers(self) -> Mapping[str, int]:
+        """Index of the op that makes each value."""
+        return self.view.producers()
+
+    @cached_property
+    def places(self) -> list[tuple[str, int, int]]:
+        """Arena, first byte and end of each buffer."""
+        return [(b.arena, b.offset, b.offset + b.size) for b in self.plan.buffers]
+
+    @cached_property
     def readers(self) -> Mapping[str, Sequence[int]]:
         """Indices of the ops that read each value."""
         return self.view.consumers()

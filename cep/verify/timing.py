@@ -40,7 +40,7 @@ class Timing:
             needs: By step, what it needs for itself. Steps that need one thing take turns, in the
                 order in which they would begin if they did not need it.
         """
-        before = [list(predecessors(s, i)) for i in range(len(took))]
+        before = [predecessors(s, i) for i in range(len(took))]
         times = cls._along(s, took, before, s.order)
         if not needs:
             return times
