@@ -1120,10 +1120,12 @@ TEXTS: Final = {
             'With `safety.watchdog_ppm`, that MUST exceed 1,000,000, and every step and every '
             'alternate MUST have an `estimate.p99_ns` above 0. Where there is a '
             '`constraints.deadline_ns` too, no step that trips may make the run late: for each step, '
-            'the longest path that contains it, in one of the micro-batches of a stream, MUST NOT '
-            'take longer than the deadline, where every step takes what CEP-K1 says, but this one, '
-            'in place of its largest `p99_ns`, its watchdog time (section 9.3), and with ALTERNATE '
-            'the largest `p99_ns` of its alternates on top; and nothing less than CEP-K1 says.'
+            'the longest chain of steps that contains it, each of which begins when the one before '
+            'has ended, or its turn, by the schedule of CEP-K1, MUST NOT take longer than the '
+            'deadline, where every step takes what CEP-K1 says, but this one, in place of its '
+            'largest `p99_ns`, its watchdog time (section 9.3), and with ALTERNATE the largest '
+            '`p99_ns` of its alternates on top; and nothing less than CEP-K1 says. In a stream this '
+            'is about one of the micro-batches, and the others take what CEP-K1 says.'
         ),
         reason=(
             'a watchdog that bites before a step should be done bites the healthy; one that bites '

@@ -27,6 +27,7 @@ MAX_UINT64: Final = 2**64 - 1
 _MAX_PASSPHRASE_BYTES: Final = 4096
 _MAX_DOMAIN: Final = 253
 _MAX_URI: Final = 2048
+_MAX_TOKEN: Final = 256
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -61,6 +62,19 @@ def uri(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     from acp.v1.formats import URI_PATTERN
 
     return _fitting(value, URI_PATTERN, _MAX_URI)
+
+
+def labels(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the values of an option that takes labels of places, sorted; a callback.
+
+    Raises:
+        click.BadParameter: One of them is none.
+    """
+    from acp.v1.formats import TOKEN_PATTERN
+
+    for value in values:
+        _fitting(value, TOKEN_PATTERN, _MAX_TOKEN)
+    return tuple(sorted(set(values)))
 
 
 def _fitting(value: str | None, pattern: str, most: int) -> str | None:

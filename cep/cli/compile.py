@@ -24,11 +24,13 @@ from cep.cli.inputs import (
     summary,
 )
 from cep.cli.passes import chosen, pass_options
+from cep.cli.promises import promise_options
 
 if TYPE_CHECKING:
     from cep.compiler import CompiledModel
     from cep.planner.compile import Regions
     from cep.planner.guarding import Guards
+    from cep.planner.promises import Promises
 
 _MAX_STEM: Final = 128
 
@@ -113,16 +115,9 @@ _MAX_STEM: Final = 128
     help="Typical size of a symbol, to plan for; the plan runs at every size. Can be repeated. "
     "[default: the middle of its range]",
 )
-@click.option(
-    "--tolerance-ppb",
-    type=click.IntRange(1, MAX_UINT64),
-    default=10_000,
-    show_default=True,
-    metavar="N",
-    help="Allowed relative difference from the model, in parts per billion.",
-)
 @click.option("--deterministic", is_flag=True, help="Same inputs must give the same bits.")
 @click.option("--graph", "graph_file", type=FILE, help="Also write the captured graph here.")
+@promise_options
 @guard_options
 @pass_options
 @store_option
@@ -139,9 +134,9 @@ def compile_(  # noqa: PLR0917 - one parameter an option
     only: tuple[str, ...],
     demands: tuple[str, ...],
     sizes: tuple[str, ...],
-    tolerance_ppb: int,
     deterministic: bool,
     graph_file: Path | None,
+    promises: Promises,
     guards: Guards,
     names: tuple[str, ...],
     store: Path | None,
@@ -171,7 +166,7 @@ def compile_(  # noqa: PLR0917 - one parameter an option
         only=only,
         predicates=_predicates(demands),
         sizes=_sizes(sizes),
-        tolerance_ppb=tolerance_ppb,
+        promises=promises,
         deterministic=deterministic,
         guards=guards,
     )

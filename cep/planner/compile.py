@@ -14,6 +14,7 @@ from cep.planner.devices import Device, PlanningError
 from cep.planner.guarding import Guarding, Guards
 from cep.planner.placement import Costs, Link, Stretch, costs_of, place
 from cep.planner.predicates import check_predicates, demanding
+from cep.planner.promises import Promises, Promising, in_words, staying
 from cep.planner.schedule import Scheduler
 from cep.planner.wellformed import check_graph
 from cep.v1.plan import Constraints, Plan
@@ -45,7 +46,7 @@ class Options:
         only: Slots that may be used; empty for all.
         predicates: Conditions on descriptors by slot, in place of the descriptors' digests.
         sizes: Typical sizes of the symbols; the middle of the range where nothing is said.
-        tolerance_ppb: Allowed relative difference from the source graph, in parts per billion.
+        promises: What the plan promises.
         deterministic: The same inputs must give the same bits.
         guards: What is watched while the plan runs, and what follows.
     """
@@ -59,7 +60,7 @@ class Options:
     only: tuple[str, ...] = ()
     predicates: Mapping[str, str] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
-    tolerance_ppb: int = 10_000
+    promises: Promises = field(default_factory=Promises)
     deterministic: bool = False
     guards: Guards = field(default_factory=Guards)
 
@@ -108,8 +109,8 @@ def compile_plan(
     Raises:
         GraphError: The graph contradicts itself (CEP-T1 to CEP-T5).
         PlanningError: `options` names no device of the system, or demands of one what it does not
-            have (CEP-X4), there is no placement (CEP-X5), a size is out of range (CEP-X6), or
-            nothing can follow a trip (CEP-X7).
+            have (CEP-X4), there is no placement (CEP-X5), a size is out of range (CEP-X6), nothing
+            can follow a trip (CEP-X7), or a promise would be broken (CEP-X8).
     """
     phases: list[Phase] = []
     began = time.perf_counter()
@@ -122,7 +123,7 @@ def compile_plan(
 
     view = GraphView.of(graph)
     check_graph(view)
-    usable = _usable(devices, options.only)
+    usable = staying(_usable(devices, options.only), system, options.promises.labels)
     check_predicates(usable, options.predicates)
     links = _links(usable, system)
     sizes = _typical(view, options.sizes)
@@ -164,7 +165,7 @@ def compile_plan(
         steps=schedule.steps,
         constraints=Constraints(
             numeric="RELATIVE",
-            numeric_tolerance=options.tolerance_ppb,
+            numeric_tolerance=0,
             deterministic=options.deterministic or None,
         ),
         provenance=(digest(system.to_json()),),
@@ -173,6 +174,8 @@ def compile_plan(
     if plan.safety is not None:
         others = sum(len(step.alternates) for step in plan.steps)
         ended("guard", f"{others} alternates; {plan.safety.on_trip} follows a trip")
+    plan = Promising(plan, view, usable).promised(options.promises)
+    ended("promise", in_words(plan.constraints))
     plan = demanding(plan, options.predicates)
     return Compiled(plan, graph, stretches, tuple(phases))
 

@@ -20,7 +20,7 @@ from cep.opset import OPERATIONS, PREFIX
 from cep.planner.work import moved_bytes, operations
 
 if TYPE_CHECKING:
-    from acp.v1.capability import CapabilityDescriptor, Memory, OperationVariant
+    from acp.v1.capability import CapabilityDescriptor, Memory, Numerics, OperationVariant
     from acp.v1.measurement import MeasurementPoint, MeasurementRecord
     from acp.v1.system import SystemDescriptor
     from cep.expr import Ranges
@@ -101,6 +101,18 @@ class Device:
             if claim.op == node.target
             for variant in claim.variants
         )
+
+    def numerics(
+        self, node: Node, types: Mapping[str, TensorType], ranges: Ranges
+    ) -> list[Numerics | None]:
+        """Return what the descriptor claims of the numbers, by each variant that fits."""
+        return [
+            variant.numerics
+            for claim in self.descriptor.ops
+            if claim.op == node.target
+            for variant in claim.variants
+            if _accepts(variant, node, types, ranges)
+        ]
 
     def determinism(self, target: str) -> set[str]:
         """Return where the variants of an operation give the same bits, as the descriptor says."""

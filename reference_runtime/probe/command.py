@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from acp import files
-from acp.cli.options import domain
+from acp.cli.options import domain, labels
 from acp.cli.output import Command, Finding, Outcome, note, progress
 from acp.diagnostics import Diagnostic, FileRefusedError, Refused, Severity
 
@@ -57,6 +57,15 @@ _SCALES: Final = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
     show_default=True,
     help="Days for which the documents hold.",
 )
+@click.option(
+    "--label",
+    "places",
+    multiple=True,
+    metavar="LABEL",
+    callback=labels,
+    help="Place that the devices belong to, such as eu or rack-7; a plan can demand that data stay "
+    "there. Can be repeated.",
+)
 @click.option("--quick", is_flag=True, help="Measure for a tenth of the time; less exact.")
 @click.option(
     "--adapter",
@@ -76,6 +85,7 @@ def probe(
     output: Path,
     issuer: str,
     validity_days: int,
+    places: tuple[str, ...],
     quick: bool,  # noqa: FBT001 - a click flag
     names: tuple[str, ...],
     distributions: tuple[str, ...],
@@ -108,7 +118,7 @@ def probe(
     for device in devices:
         documents[f"{device.name}.descriptor.json"] = device.descriptor
         documents[f"{device.name}.measurement.json"] = device.record
-    documents["system.json"] = system(devices, header)
+    documents["system.json"] = system(devices, header, places)
     findings = []
     for name, document in documents.items():
         path = output / name

@@ -96,8 +96,16 @@ def probed(name: str, device: DescribedDevice, measured: Measured, header: Heade
     return ProbedDevice(name, descriptor, record)
 
 
-def system(devices: Sequence[ProbedDevice], header: Header) -> SystemDescriptor:
-    """Return the system of the devices of one host, which share its processor and its memory."""
+def system(
+    devices: Sequence[ProbedDevice], header: Header, labels: Sequence[str] = ()
+) -> SystemDescriptor:
+    """Return the system of the devices of one host, which share its processor and its memory.
+
+    Args:
+        devices: The devices.
+        header: What it has in common with their documents.
+        labels: Places that the host belongs to.
+    """
     views = {d.name: _shared_bandwidth(d) for d in devices}
     return SystemDescriptor(
         **header.members("system"),
@@ -106,6 +114,7 @@ def system(devices: Sequence[ProbedDevice], header: Header) -> SystemDescriptor:
                 id=d.name,
                 descriptor_digest=digest(d.descriptor.to_json()),
                 contention_group=_silicon(d),
+                labels=tuple(labels),
             )
             for d in devices
         ),

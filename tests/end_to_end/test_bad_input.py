@@ -616,7 +616,10 @@ def test_device_stack_that_is_not_installed(own, monkeypatch):
         ((*COMPILE, "--issuer", "some body"), "such as `example.com`"),
         ((*COMPILE, "--uri", "a line"), "an absolute URI"),
         ((*COMPILE, "--revision", str(2**64)), "--revision"),
-        ((*COMPILE, "--tolerance-ppb", str(2**64)), "--tolerance-ppb"),
+        ((*COMPILE, "--tolerance", str(2**64)), "--tolerance"),
+        ((*COMPILE, "--numeric", "roughly"), "--numeric"),
+        ((*COMPILE, "--deadline", "0"), "--deadline"),
+        ((*COMPILE, "--stay-in", "The EU"), "a token of lower-case letters"),
         (instead(VERIFY_BARE, "plan-one.json", TORCH), "leave --unsigned out"),
         ((*RUN, "--issuer", "some body"), "such as `example.com`"),
         (

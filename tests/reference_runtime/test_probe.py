@@ -36,7 +36,8 @@ def probed(tmp_path_factory):
     """Documents of one quick probe with two stacks, and the answer of the command."""
     folder = tmp_path_factory.mktemp("probe") / "made" / "here"
     names = ("--adapter", "torch-cpu", "--adapter", "openvino-cpu")
-    result = invoke("--quick", "-o", folder, "--issuer", "example.com", "--format", "json", *names)
+    words = ("--quick", "-o", folder, "--issuer", "example.com", "--label", "eu", "--label", "eu")
+    result = invoke(*words, "--format", "json", *names)
     assert result.exit_code == 0, result.output
     documents = {}
     for path in folder.iterdir():
@@ -102,6 +103,7 @@ def test_stacks_on_one_processor_contend_and_share_memory(probed):
     _, documents, _ = probed
     nodes = documents["system"].nodes
     assert len({n.contention_group for n in nodes}) == 1
+    assert {n.labels for n in nodes} == {("eu",)}
     views = {(v.initiator, v.target): v.coherent for v in documents["system"].memory_views}
     assert views == {("torch-cpu", "openvino-cpu"): True, ("openvino-cpu", "torch-cpu"): True}
     assert documents["system"].links == ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -65,10 +65,12 @@ class System:
     Attributes:
         descriptors: By name, as JSON values.
         links: As JSON values.
+        nodes: Further members of nodes, by name.
     """
 
     descriptors: dict
     links: list
+    nodes: dict = field(default_factory=dict)
 
     @classmethod
     def of(cls, domains, *, linked=True, **changes):
@@ -80,7 +82,7 @@ class System:
 
     @property
     def document(self):
-        return SystemDescriptor.from_json(system(self.descriptors, self.links))
+        return SystemDescriptor.from_json(system(self.descriptors, self.links, self.nodes))
 
     @property
     def devices(self):
@@ -96,7 +98,7 @@ class System:
     def verify(self, plan, **kwargs):
         envelopes = [
             *(signed(d, CAPABILITY_DESCRIPTOR) for d in self.descriptors.values()),
-            signed(system(self.descriptors, self.links), SYSTEM_DESCRIPTOR),
+            signed(system(self.descriptors, self.links, self.nodes), SYSTEM_DESCRIPTOR),
         ]
         return verify(
             canonicalize(plan.to_json()),

@@ -106,7 +106,7 @@ def test_compilation_is_reproducible():
 
 def test_the_phases_are_told():
     compiled = System.of(["h"]).compile(line(3))
-    assert [p.name for p in compiled.phases] == ["cost", "place", "lay out"]
+    assert [p.name for p in compiled.phases] == ["cost", "place", "lay out", "promise"]
     assert all(p.outcome and p.seconds >= 0 for p in compiled.phases)
 
 
