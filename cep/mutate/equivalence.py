@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from acp.canonical import canonicalize, digest
 from cep.expr import Range, parse
+from cep.mutate.written_out import written_out
 from cep.opset.definition import DTYPE_BYTES
 
 if TYPE_CHECKING:
@@ -69,30 +70,56 @@ def ancestors(plan: Document) -> list[int] | None:
     None if happens-before has a cycle or a wait is for an epoch that never comes.
     """
     steps = plan["steps"]
-    at: dict[tuple[str, int], int] = {}
-    count: dict[str, int] = {}
-    direct: list[list[tuple[str, int]]] = []
-    for i, step in enumerate(steps):
-        queue = step["queue"]
-        count[queue] = epoch = count.get(queue, 0) + 1
-        at[queue, epoch] = i
-        direct.append([(queue, epoch - 1)] if epoch > 1 else [])
-        direct[i] += [(w["queue"], w["epoch"]) for w in step.get("waits", [])]
-    if any(event not in at for events in direct for event in events):
+    direct = _direct(plan)
+    if direct is None:
         return None
+    together = [1 << i for i in range(len(steps))]
+    for members in instances(plan):
+        shared = [before for i in members for before in direct[i]]
+        for i in members:
+            direct[i] = shared
+            together[i] = sum(1 << j for j in members)
     found: list[int | None] = [None] * len(steps)
     waiting = set(range(len(steps)))
     while waiting:
-        ready = [i for i in waiting if all(found[at[event]] is not None for event in direct[i])]
+        ready = [i for i in waiting if all(found[before] is not None for before in direct[i])]
         if not ready:
             return None
         for i in ready:
             bits = 0
-            for event in direct[i]:
-                bits |= (found[at[event]] or 0) | 1 << at[event]
+            for before in direct[i]:
+                bits |= (found[before] or 0) | together[before]
             found[i] = bits
         waiting.difference_update(ready)
     return [bits or 0 for bits in found]
+
+
+def _direct(plan: Document) -> list[list[int]] | None:
+    """Return, for each step, what must end right before it; None if some of it never comes."""
+    at: dict[tuple[str, int], int] = {}
+    count: dict[str, int] = {}
+    direct: list[list[tuple[str, int]]] = []
+    for i, step in enumerate(plan["steps"]):
+        queue = step["queue"]
+        count[queue] = epoch = count.get(queue, 0) + 1
+        at[queue, epoch] = i
+        direct.append([(queue, epoch - 1)] if epoch > 1 else [])
+        direct[i] += [(w["queue"], w["epoch"]) for w in step.get("waits", []) if "lag" not in w]
+    if any(event not in at for events in direct for event in events):
+        return None
+    return [[at[event] for event in events] for events in direct]
+
+
+def instances(plan: Document) -> list[list[int]]:
+    """Return the steps that carry out a collective together, for each time it is carried out."""
+    taken: dict[tuple[str, str], int] = {}
+    met: dict[tuple[str, int], list[int]] = {}
+    for i, step in enumerate(plan["steps"]):
+        if "collective" in step:
+            key = step["collective"]["group"], step["queue"]
+            taken[key] = taken.get(key, 0) + 1
+            met.setdefault((key[0], taken[key]), []).append(i)
+    return list(met.values())
 
 
 @dataclass
@@ -108,6 +135,10 @@ class _Schedule:
         if found is None:
             raise _Unproven("happens-before has a cycle")
         return found
+
+    @property
+    def copies(self) -> int:
+        return int(self.plan.get("stream", {}).get("ring_depth", 1))
 
     @cached_property
     def arenas(self) -> dict[str, Any]:
@@ -200,8 +231,37 @@ class _Proof:
         self._alternates()
         self._regions()
         self._transfers()
-        self._accesses()
+        self._collectives()
+        self.accesses()
         self._outputs()
+        if "stream" in self.new.plan:
+            old, new = (_Schedule(written_out(s.plan), s.descriptors) for s in (self.old, self.new))
+            _Proof(old, new).accesses()
+
+    def _collectives(self) -> None:
+        def told(schedule: _Schedule) -> list[tuple[Any, ...]]:
+            steps, ops = schedule.plan["steps"], schedule.plan["ops"]
+            bodies = [(n, steps[i]) for n, m in enumerate(instances(schedule.plan)) for i in m]
+            return sorted(
+                (
+                    n,
+                    step["collective"]["kind"],
+                    sorted(canonicalize(ops[op]) for op in step["collective"].get("ops", [])),
+                    schedule.device(step),
+                    schedule.operands(step),
+                )
+                for n, step in bodies
+            )
+
+        if told(self.old) != told(self.new):
+            raise _Unproven("a collective differs")
+        for members in instances(self.new.plan):
+            for i in members:
+                step = self.new.plan["steps"][i]
+                here = self.new.device(step)
+                for buffer in (*step.get("reads", []), *step.get("writes", [])):
+                    if not self.new.sees(here, self.new.spans[buffer][0]):
+                        raise _Unproven(f"{here!r} does not see what it takes part with")
 
     def _same_graph(self) -> None:
         old, new = self.old.plan, self.new.plan
@@ -255,7 +315,7 @@ class _Proof:
         room: dict[str, int] = {}
         for name, arena in new.arenas.items():
             memory, shared = new.memory(name)
-            use[shared] = use.get(shared, 0) + int(arena["bytes"])
+            use[shared] = use.get(shared, 0) + int(arena["bytes"]) * new.copies
             least = memory.usable_bytes or memory.instances * memory.capacity_bytes_per_instance
             room[shared] = min(least, room.get(shared, least))
         copies = len(new.plan["devices"])
@@ -263,7 +323,7 @@ class _Proof:
             raise _Unproven("the arenas may not fit")
         for promise in new.plan["constraints"].get("peak_bytes", []):
             own = [a for a in new.arenas.values() if a["device"] == promise["device"]]
-            total = sum(int(a["bytes"]) for a in own)
+            total = sum(int(a["bytes"]) for a in own) * new.copies
             if total + self._weights(promise["device"]) > int(promise["bytes"]):
                 raise _Unproven("more memory is used than is promised")
 
@@ -397,7 +457,8 @@ class _Proof:
                 if one.id == link and one.b_to_a_bytes_per_s:
                     yield from ((link, b, a) for a in here for b in there)
 
-    def _accesses(self) -> None:
+    def accesses(self) -> None:
+        """Prove that each read finds what it should, in every interleaving."""
         new = self.new
         written = {b for _, b in new.writes}
         initial = [

@@ -22,7 +22,7 @@ def _graph_digest(plan: Document, _: Surroundings) -> Iterator[Change]:
     yield Change(("source", "graph_digest"), other_digest(plan["source"]["graph_digest"]))
 
 
-@FAMILY.meant_for("CEP-I2", "CEP-E1")
+@FAMILY.meant_for("CEP-I2", "CEP-E1", "CEP-E4")
 def _opset_digest(plan: Document, _: Surroundings) -> Iterator[Change]:
     """Pin another table of operations."""
     for i, opset in enumerate(plan["opsets"]):
@@ -60,7 +60,7 @@ def _device_doubted(plan: Document, around: Surroundings) -> Iterator[Change]:
             yield Change(("devices", i, "descriptor_digest"), digest)
 
 
-@FAMILY.meant_for("CEP-I2", "CEP-E1")
+@FAMILY.meant_for("CEP-I2", "CEP-E1", "CEP-E4")
 def _constant_digest(plan: Document, around: Surroundings) -> Iterator[Change]:
     """Claim other elements of a constant."""
     for i, constant in enumerate(plan.get("constants", [])):
@@ -150,11 +150,11 @@ def _undeclared_artifact(plan: Document, _: Surroundings) -> Iterator[Change]:
             yield Change(("steps", i, "run", "artifact"), "sha256:" + "0" * 64)
 
 
-@FAMILY.meant_for("CEP-I4")
+@FAMILY.meant_for("CEP-I4", "CEP-O3")
 def _undeclared_body(plan: Document, _: Surroundings) -> Iterator[Change]:
     """Make a step a collective, or a call of another plan."""
     for i, step in enumerate(plan["steps"]):
-        rest = {k: v for k, v in step.items() if k not in ("run", "transfer")}
+        rest = {k: v for k, v in step.items() if k not in ("run", "transfer", "collective")}
         yield Change(("steps", i), rest | {"call": {"subplan": "sha256:" + "0" * 64}})
         yield Change(("steps", i), rest | {"collective": {"group": "g", "kind": "BROADCAST"}})
 

@@ -71,7 +71,7 @@ def _buffer_rebound(plan: Document, _: Surroundings) -> Iterator[Change]:
                 yield Change(("buffers", i, "arena"), arena["id"])
 
 
-@FAMILY.meant_for("CEP-S3", "CEP-O5", "CEP-M1", "CEP-M4", "CEP-M7", "CEP-T5")
+@FAMILY.meant_for("CEP-S3", "CEP-O3", "CEP-O5", "CEP-M1", "CEP-M4", "CEP-M7", "CEP-T5")
 def _buffer_value(plan: Document, _: Surroundings) -> Iterator[Change]:
     """Keep another value in a buffer."""
     for i, buffer in enumerate(plan["buffers"]):
@@ -87,7 +87,7 @@ def _buffer_unknown_value(plan: Document, _: Surroundings) -> Iterator[Change]:
         yield Change(("buffers", i, "value"), NOTHING)
 
 
-@FAMILY.meant_for("CEP-O5", *OVERLAPS, "CEP-S3", "CEP-O6", "CEP-M1")
+@FAMILY.meant_for("CEP-O3", "CEP-O5", *OVERLAPS, "CEP-S3", "CEP-O6", "CEP-M1")
 def _buffers_swapped(plan: Document, _: Surroundings) -> Iterator[Change]:
     """Exchange the places of two buffers in the list, which steps refer to."""
     buffers = plan["buffers"]

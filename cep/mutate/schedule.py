@@ -10,10 +10,19 @@ from cep.mutate.computation import without
 from cep.mutate.identity import NOTHING
 
 FAMILY: Final = Family()
-HAZARDS: Final = frozenset({"CEP-M3", "CEP-M4", "CEP-M5", "CEP-M6", "CEP-M7"})
+HAZARDS: Final = frozenset({"CEP-M3", "CEP-M4", "CEP-M5", "CEP-M6", "CEP-M7", "CEP-O4"})
 ORDER: Final = HAZARDS | {"CEP-O1", "CEP-O2"}
-PLACE: Final = ORDER | {"CEP-O5", "CEP-O6", "CEP-C2", "CEP-C4", "CEP-C6", "CEP-T6", "CEP-M8"}
-CUT: Final = frozenset({"CEP-S1", "CEP-S2", "CEP-S3", "CEP-S4"})
+PLACE: Final = ORDER | {
+    "CEP-O3",
+    "CEP-O5",
+    "CEP-O6",
+    "CEP-C2",
+    "CEP-C4",
+    "CEP-C6",
+    "CEP-T6",
+    "CEP-M8",
+}
+CUT: Final = frozenset({"CEP-S1", "CEP-S2", "CEP-S3", "CEP-S4", "CEP-O3"})
 
 
 def _lengths(plan: Document) -> dict[str, int]:
@@ -111,14 +120,14 @@ def _queue_device(plan: Document, _: Surroundings) -> Iterator[Change]:
                 yield Change(("queues", i, "device"), device["slot"])
 
 
-@FAMILY.meant_for("CEP-S1", "CEP-I6", *ORDER)
+@FAMILY.meant_for("CEP-S1", "CEP-I6", "CEP-O3", *ORDER)
 def _step_dropped(plan: Document, _: Surroundings) -> Iterator[Change]:
     """Drop a step."""
     for i in range(len(plan["steps"]) if len(plan["steps"]) > 1 else 0):
         yield Change(("steps",), without(plan["steps"], i))
 
 
-@FAMILY.meant_for("CEP-S1", *ORDER)
+@FAMILY.meant_for("CEP-S1", "CEP-O3", *ORDER)
 def _step_twice(plan: Document, _: Surroundings) -> Iterator[Change]:
     """Run a step a second time, at once or at the end."""
     steps = plan["steps"]

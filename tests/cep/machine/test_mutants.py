@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 
 import pytest
 
@@ -57,7 +58,23 @@ def benches(tmp_path_factory):
     return small(tmp_path_factory.mktemp("bases"))
 
 
-@pytest.mark.parametrize("base", ["chain", "fork", "full", "annex", "lattice"])
+def empty(document):
+    """Whether copies or lags are declared that nothing uses: refused, though nothing goes wrong."""
+    stream = document.stream
+    if stream is None:
+        return any(wait.lag for step in document.steps for wait in step.waits)
+    return stream.ring_depth > stream.microbatches
+
+
+def beyond(document):
+    """Whether a wait with a lag is for an epoch of a later one: refused, though it comes."""
+    lengths = Counter(step.queue for step in document.steps)
+    return any(w.lag and w.epoch > lengths[w.queue] for step in document.steps for w in step.waits)
+
+
+@pytest.mark.parametrize(
+    "base", ["chain", "fork", "full", "annex", "lattice", "pipeline", "together", "scattered"]
+)
 def test_mutants_are_judged_as_every_interleaving_says(benches, base):
     compared = wrong = 0
     for mutant in mutants(benches[base].plan, now=NOW, count=1500):
@@ -66,10 +83,19 @@ def test_mutants_are_judged_as_every_interleaving_says(benches, base):
         document, view = found
         codes, tried = judged(document, view), explore(document)
         assert tried.complete
-        if not (codes == ["CEP-M2"] and idle(document)):
+        harmless = (
+            (codes == ["CEP-M2"] and idle(document))
+            or (codes == ["CEP-O4"] and empty(document))
+            or (codes == ["CEP-O2"] and beyond(document))
+            # Of what CEP-O3 asks for, only a part is about interleavings.
+            or codes == ["CEP-O3"]
+        )
+        if not harmless:
             assert tried.safe != bool(codes), (codes, tried, mutant.change)
         compared += 1
         wrong += not tried.safe
+        if document.stream is not None:
+            continue
         clocks, bits = subject(document, view), HappensBefore(document)
         assert bool(list(RULES["CEP-O1"].diagnostics(clocks))) == bits.cyclic
         if not bits.cyclic:

@@ -97,7 +97,8 @@ def test_two_happens_before_agree(judged):
         except Refused:
             continue
         queues = {q.id for q in plan.queues}
-        if len(queues) < len(plan.queues) or any(t.queue not in queues for t in plan.steps):
+        named = {t.queue for t in plan.steps} | {w.queue for t in plan.steps for w in t.waits}
+        if len(queues) < len(plan.queues) or not named <= queues:
             continue
         try:
             view = GraphView.of(plan)
@@ -243,5 +244,20 @@ def test_mutants_of_ten_captured_models(domains):
             tally.add(bench.judge(mutant))
     assert models == 10
     assert tally.total() >= 4000
+    assert tally.total(Verdict.ACCEPTED) == 0, shown(tally)
+    assert tally.intended_ppm >= 990_000, shown(tally)
+
+
+@pytest.mark.slow
+def test_mutants_of_architectures_that_people_run():
+    from tests.cep.mutate.captured import ARCHITECTURES, architectures
+
+    tally, models = Tally(), 0
+    for name, bench in architectures((None, None)):
+        assert bench.report.ok, name
+        models += 1
+        for mutant in bench.mutants(seed=13, count=60):
+            tally.add(bench.judge(mutant))
+    assert models == len(ARCHITECTURES) >= 10
     assert tally.total(Verdict.ACCEPTED) == 0, shown(tally)
     assert tally.intended_ppm >= 990_000, shown(tally)
