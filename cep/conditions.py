@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 from acp.conditions import Comparison, ConditionError, Name, Term, parse_where, property_of
 from acp.conditions.grammar import compare, quoted
 from acp.conditions.operations import ATTRIBUTES
-from cep.expr import ONE, ZERO, Dim, ExprError, Ranges, product
+from cep.expr import ONE, ZERO, Dim, ExprError, Range, Ranges, product
 from cep.opset import OPERATIONS
 from cep.prove import Answer, at_most, divides, same
 
@@ -179,7 +179,8 @@ def _among(dim: Dim, numbers: Sequence[int], ranges: Ranges) -> Answer:
     Those of the numbers between which the dim lies must be evenly spaced, and the dim no less than
     the first, no more than the last, and a multiple of the spacing away from them.
     """
-    low, high = dim.bounds(ranges)
+    spans = {name: ranges[name] for name in dim.symbols}
+    low, high = dim.bounds({name: Range(one.first, one.last) for name, one in spans.items()})
     inside = sorted({number for number in numbers if low <= number <= high})
     gaps = {after - before for before, after in pairwise(inside)} or {1}
     if not inside:

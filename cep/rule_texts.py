@@ -1020,9 +1020,10 @@ TEXTS: Final = {
         demand=(
             '`descriptors` and `binding` MUST have one entry for each device of the plan, in the '
             "plan's order. Where the plan names a descriptor by digest, the entry MUST be that "
-            "digest. The entry of `binding` MUST name the device's slot. An entry for a simulated "
-            'device MUST have `simulated` true; a result from a simulated device is not a result '
-            'about hardware.'
+            'digest. Where it has a predicate, the entry is the descriptor that the slot was bound '
+            "to (CEP-C1). The entry of `binding` MUST name the device's slot. An entry for a "
+            'simulated device MUST have `simulated` true; a result from a simulated device is not a '
+            'result about hardware.'
         ),
     ),
     "CEP-P4": RuleText(

@@ -61,6 +61,7 @@ def _descriptor(document: CapabilityDescriptor) -> str:
                 document.ports,
                 _port,
             ),
+            *_fact("queues", (f"{one.max} {one.kind}" for one in document.queues)),
             *_section(
                 "provenance",
                 document.provenance,

@@ -40,7 +40,8 @@ class Report:
         plan_digest: Its digest, if it could be read.
         descriptors: Verified descriptors by slot.
         binding: Their digests.
-        choices: For slots to which several descriptors could be bound, these by digest.
+        choices: For slots with a predicate that are not bound, the descriptors that will do, by
+            digest.
     """
 
     diagnostics: tuple[Diagnostic, ...]

@@ -24,13 +24,13 @@ class Binding(NamedTuple):
 
     Attributes:
         digests: Digest of the descriptor of each slot that has one, whether it was given or not.
-        choices: Digests of the descriptors that would do for a slot, where they are several.
+        choices: Digests of the descriptors that will do for a slot, where that is not one.
         findings: What breaks CEP-C1.
     """
 
-    digests: Mapping[str, str]
-    choices: Mapping[str, Sequence[str]]
-    findings: Sequence[Finding]
+    digests: dict[str, str]
+    choices: dict[str, list[str]]
+    findings: list[Finding]
 
 
 def bind(
@@ -47,68 +47,44 @@ def bind(
         refused: Why others are not believed, by digest.
         asked: What the caller wants slots to stand for.
     """
-    digests: dict[str, str] = {}
-    choices: dict[str, Sequence[str]] = {}
-    findings: list[Finding] = []
+    bound = Binding({}, {}, [])
     needed = any(device.predicate is not None for device in plan.devices)
     forms = {digest: paths(one.to_json()) for digest, one in found.items()} if needed else {}
     for i, device in enumerate(plan.devices):
         slot, wanted, named = device.slot, asked.get(device.slot), device.descriptor_digest
         if device.predicate is not None:
-            try:
-                digests[slot] = _chosen(slot, device.predicate, wanted, forms, refused)
-            except (ConditionError, LookupError) as error:
-                findings.append(Finding(("devices", i, "predicate"), str(error.args[0])))
-                choices |= {slot: error.choices} if isinstance(error, _SeveralError) else {}
+            fit, why = _fitting(device.predicate, wanted, forms, refused)
+            if len(fit) == 1:
+                bound.digests[slot] = fit[0]
+                continue
+            bound.choices[slot] = fit
+            message = f"{wanted or 'no descriptor that was given'} will not do for {slot!r}: "
+            if fit:
+                message = f"say which one {slot!r} is, as with --bind {slot}=DIGEST: "
+            message += _few(fit or why) or "it was not given"
+            bound.findings.append(Finding(("devices", i, "predicate"), message))
         elif named is not None:
-            digests[slot] = named
+            bound.digests[slot] = named
             if wanted not in (None, named):
                 message = f"{slot!r} is to be bound to {wanted}; the plan is for {named} alone"
-                findings.append(Finding(("devices", i, "descriptor_digest"), message))
-    lost = sorted(set(asked) - {device.slot for device in plan.devices})
-    findings += (Finding(("devices",), f"there is no slot {slot!r} to be bound") for slot in lost)
-    return Binding(digests, choices, findings)
+                bound.findings.append(Finding(("devices", i, "descriptor_digest"), message))
+    for slot in sorted(set(asked) - {device.slot for device in plan.devices}):
+        bound.findings.append(Finding(("devices",), f"there is no slot {slot!r} to be bound"))
+    return bound
 
 
-class _SeveralError(LookupError):
-    """Several descriptors will do."""
-
-    def __init__(self, slot: str, choices: Sequence[str]) -> None:
-        """Say which, and how to say which is meant."""
-        which = f"{len(choices)} descriptors will do for {slot!r}: {_few(choices)}"
-        super().__init__(f"{which}; say which one it is, as with --bind {slot}=DIGEST")
-        self.choices = choices
-
-
-def _chosen(
-    slot: str,
-    predicate: str,
-    wanted: str | None,
-    forms: Mapping[str, Paths],
-    refused: Mapping[str, str],
-) -> str:
-    """Return the digest of the descriptor that a slot with a predicate stands for.
-
-    Raises:
-        ConditionError: The predicate is no condition.
-        LookupError: No descriptor will do, or more than one.
-    """
-    condition = parse(predicate)
-    candidates = forms if wanted is None else {d: form for d, form in forms.items() if d == wanted}
-    why = {digest: unmet(condition, form) for digest, form in candidates.items()}
-    fit = [digest for digest, reason in why.items() if reason is None]
-    if len(fit) == 1:
-        return fit[0]
-    if fit:
-        raise _SeveralError(slot, fit)
-    told = [f"{digest}: {reason}" for digest, reason in why.items()]
-    told += [
-        f"{digest} is not believed: {reason}"
-        for digest, reason in refused.items()
-        if wanted in (None, digest)
-    ]
-    asked = "no descriptor that was given" if wanted is None else wanted
-    raise LookupError(f"{asked} will not do for {slot!r}: {_few(told) or 'it was not given'}")
+def _fitting(
+    predicate: str, wanted: str | None, forms: Mapping[str, Paths], refused: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
+    """Return the digests of the descriptors that will do, and why the others won't."""
+    try:
+        condition = parse(predicate)
+    except ConditionError as error:
+        return [], [str(error)]
+    why = {d: unmet(condition, form) for d, form in forms.items() if wanted in (None, d)}
+    lost = {d: f"not believed: {why}" for d, why in refused.items() if wanted in (None, d)}
+    told = [f"{digest}: {reason}" for digest, reason in (why | lost).items() if reason]
+    return [digest for digest, reason in why.items() if reason is None], told
 
 
 def _few(items: Sequence[str]) -> str:

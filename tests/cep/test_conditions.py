@@ -51,6 +51,7 @@ MET = {
     "self.shape[0] in (1, 2, 3, 4, 5, 6, 7, 8)": ("b",),
     "self.shape[0] in (64, 8, 16, 48, 32, 100)": ("s",),
     "self.shape[0] % 16 in (0, 1)": ("s",),
+    "self.shape[0] in (2, 7, 99, 14, 98, 21, 28, 35, 42, 49, 56, 63, 70, 77, 84, 91)": ("u",),
     "self.elements % 64 == 0": ("s", "4"),
     "self.elements <= 512 and self.elements == out.elements": ("s", "b"),
     "self.elements == 1 and self.rank == 0": (),

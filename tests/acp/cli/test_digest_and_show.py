@@ -44,6 +44,10 @@ def test_digest_of_what_is_not_json(run, write):
             ],
         ),
         (
+            changed(descriptor(), "/queues", [{"kind": "COPY", "max": 2}]),
+            ["queues", "2 COPY"],
+        ),
+        (
             changed(
                 SYSTEM,
                 "/nodes",
