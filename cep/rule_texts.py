@@ -266,7 +266,9 @@ TEXTS: Final = {
             '…, are joined and read as little-endian 32-bit words w₀, w₁, …; the j-th element in '
             'row-major order is wⱼ / 2³¹ − 1 in a floating-point dtype (rounded to nearest even), wⱼ '
             'mod `integers_below` in an integer dtype (mod 2⁷ if that is less than `integers_below` '
-            'and the element has one byte, mod 2¹⁵ likewise for two bytes), and wⱼ mod 2 in `i1`.'
+            'and the element has one byte, mod 2¹⁵ likewise for two bytes), and in `i1` 1 for the '
+            'first element along the last axis, wⱼ mod 2 for the others: a mask that hides '
+            'everything asks what the mean of nothing is.'
         ),
         reason=(
             "what compiled code computes can't be read off it, but it can be compared, and a "

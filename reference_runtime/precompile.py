@@ -295,6 +295,7 @@ def drawn(tensor: TensorType, drawing: Drawing, sample: int, position: int) -> V
         elements = words / 2.0**31 - 1.0
     elif dtype.kind == "b":
         elements = words % 2
+        elements[:: max(1, shape[-1]) if shape else 1] = 1
     else:
         elements = words % min(drawing.integers_below, 2 ** (8 * min(dtype.itemsize, 4) - 1))
     return elements.astype(dtype).reshape(shape)

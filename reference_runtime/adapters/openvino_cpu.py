@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
@@ -45,7 +46,11 @@ COVERAGE: Final = Coverage(
         **dict.fromkeys(("cumsum", "prod.dim_int", "sum.dim_IntList"), _F32),
     },
     first_result_only=frozenset({"native_layer_norm", "native_group_norm"}),
-    numbers={"elu": {"input_scale": 1}},
+    numbers={
+        "avg_pool2d": {"divisor_override": None},
+        "avg_pool3d": {"divisor_override": None},
+        "elu": {"input_scale": 1},
+    },
 )
 
 MEDIA_TYPE: Final = "application/vnd.openvino.compiled-model"
@@ -142,8 +147,9 @@ class OpenVinoCpuAdapter(HostAdapter):
         executable = self.prepare(
             region, device=device, artifact=None, constants=constants, numeric=numeric
         )
-        data: bytes = executable.compiled.export_model()
-        return exported.precompiled("openvino", MEDIA_TYPE, data)
+        stream = BytesIO()
+        executable.compiled.export_model(stream)
+        return exported.precompiled("openvino", MEDIA_TYPE, stream.getvalue())
 
     def _compile(self, region: Region, constants: Mapping[str, View]) -> Any:
         program = exported.export(region, constants)

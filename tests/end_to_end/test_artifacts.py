@@ -30,7 +30,7 @@ def test_a_plan_brings_its_compiled_code_along(own):
     before = outputs_of(own, SPREAD)
 
     made = own.cep("artifact", "make", SPREAD, "-o", "compiled.json")
-    assert made.status == 0, made.stderr
+    assert made.status == 0, made.stdout
     compiled = Plan.from_text((own / "compiled.json").read_bytes())
     assert {a.abi for a in compiled.artifacts} == {"onnxruntime", "openvino"}
     assert len(made.said["artifacts"]) == len(compiled.evidence) == len(compiled.artifacts)

@@ -379,6 +379,7 @@ def test_a_region_can_be_compiled_ahead_of_time(adapters, layer, name):
     adapter, device = adapters[name], adapters[name].describe()[0]
     constants = constants_of(layer)
     made = adapter.precompile(layer, device=device.unit_id, constants=constants, numeric=RELATIVE)
+    assert isinstance(made.data, bytes)
     versions = {s.component: s.version_range for s in device.software}
     assert versions[made.abi] == made.driver_range
     sizes = {"s0": 3, "s1": 5}
