@@ -24,6 +24,7 @@ import re
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 import orjson
@@ -57,6 +58,9 @@ _ENCODER: Final = json.JSONEncoder(
     sort_keys=True,
     separators=(",", ":"),
 )
+_FLAT: Final = 8
+"""Levels of nesting that are taken away at once; few documents have more."""
+_STEPS: Final = {ord("("): 1, ord(")"): -1}
 _TO_PARENTHESES: Final = bytes.maketrans(b"[]{}", b"()()")
 _NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b"[]{}"))
 _NOT_QUOTED_STRUCTURE: Final = bytes(set(range(256)) - set(b'[]{}"'))
@@ -202,6 +206,14 @@ def canonicalize(value: object) -> bytes:
     return data
 
 
+def canonicalize_message(value: object) -> bytes:
+    """Return what `canonicalize` does, if `value` was made from messages that were decoded.
+
+    They hold no floats and no noncharacters, and names in ASCII, which nothing looks for again.
+    """
+    return orjson.dumps(value, option=_SORTED)
+
+
 def digest(value: object) -> str:
     """Return the identity of a JSON value: the digest of its canonical form.
 
@@ -267,16 +279,10 @@ def _check_cost(skeleton: bytes, limits: Limits) -> None:
 
 def _too_nested(structure: bytes, limits: Limits) -> bool:
     """Tell whether the brackets of a text without strings are nested too deeply."""
-    nesting = structure.translate(_TO_PARENTHESES, _NOT_STRUCTURE)
-    deeper = b"(" * (limits.max_depth + 1)
-    for _ in range(limits.max_depth):
-        if deeper in nesting:
-            return True
-        inner = nesting.replace(b"()", b"")
-        if len(inner) == len(nesting):
-            break
-        nesting = inner
-    return b"()" in nesting or nesting.count(b"(") > limits.max_depth
+    nesting, gone = structure.translate(_TO_PARENTHESES, _NOT_STRUCTURE), 0
+    while gone < _FLAT and len(inner := nesting.replace(b"()", b"")) < len(nesting):
+        nesting, gone = inner, gone + 1  # each round takes the innermost level away
+    return max(accumulate(map(_STEPS.__getitem__, nesting)), default=0) + gone > limits.max_depth
 
 
 def _too_deep(limits: Limits) -> DecodeError:

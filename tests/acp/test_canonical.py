@@ -284,3 +284,20 @@ def test_any_bytes_give_a_value_or_a_diagnostic(data):
         return
     assert decode(canonicalize(value)) == value == decode(b" " + data)
     assert read(data).canonical == (data == canonicalize(value))
+
+
+nested = st.recursive(st.just([]), lambda inner: st.lists(inner, max_size=3), max_leaves=40)
+
+
+def height(value):
+    return 1 + max(map(height, value), default=0)
+
+
+@given(nested, st.integers(0, 12))
+def test_depth_is_that_of_the_deepest_array(value, wrapped):
+    for _ in range(wrapped):
+        value = [[], value, []]
+    text, deep = json.dumps(value).encode(), height(value)
+    assert decode(text, limits=Limits(max_depth=deep)) == value
+    with pytest.raises(DecodeError, match="ENV-J3"):
+        decode(text, limits=Limits(max_depth=deep - 1))

@@ -70,13 +70,12 @@ def store(tmp_path):
     return Store(tmp_path)
 
 
-@pytest.mark.parametrize(("base", "change", "code"), PLANS.values(), ids=PLANS)
-def test_plans(base, change, code, store):
+@pytest.mark.parametrize(("base", "change", "codes"), PLANS.values(), ids=PLANS)
+def test_plans(base, change, codes, store):
     case = mutated(base, change)
     case.seal()
     report = judged(canonicalize(case.plan), case, store=store)
-    assert code in errors(report), errors(report)
-    assert {found.partition("-")[0] for found in errors(report)} == {code.partition("-")[0]}
+    assert errors(report) == codes.split()
     assert all(len(d.message) < 10_000 for d in report.diagnostics)
 
 
@@ -111,7 +110,7 @@ KINDS = (CapabilityDescriptor, SystemDescriptor, MeasurementRecord, StatusList, 
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize("opened", [b"[", b'{"spec":', b'{"spec":['], ids=repr)
+@pytest.mark.parametrize("opened", [b"[", b'{"spec":['], ids=repr)
 def test_every_kind_of_document_a_million_deep(kind, opened):
     read = TrustPolicy.from_bytes if kind is TrustPolicy else partial(documents.load, kind=kind)
     with bounded(), pytest.raises(Refused) as refused:
@@ -214,12 +213,13 @@ def test_the_command_refuses_texts(name, tmp_path):
 
 @pytest.mark.parametrize("name", CHANGED)
 def test_the_command_refuses_plans(name, tmp_path):
-    base, change, code = PLANS[name]
+    base, change, codes = PLANS[name]
     case = mutated(base, change)
     case.seal()
     Store(tmp_path).add(WEIGHTS_FILE)
     data = canonicalize(case.plan)
-    assert code in refused_by_the_command(tmp_path, case, data, "--unsigned", "--store", ".")
+    said = refused_by_the_command(tmp_path, case, data, "--unsigned", "--store", ".")
+    assert all(code in said for code in codes.split())
 
 
 def test_the_command_refuses_envelopes(tmp_path):
