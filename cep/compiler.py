@@ -164,7 +164,8 @@ def compile_model(
     usable = devices(system, about.descriptors, about.records)
     captured = capture_model(model, store)
     check_graph(GraphView.of(captured.graph))
-    optimized = optimize(captured.graph, passes, store)
+    exact = options.promises.numeric == "BITWISE"
+    optimized = optimize(captured.graph, passes, store, exact=exact)
     compiled = compile_plan(optimized.graph, captured.source, usable, system, options)
     phases = (Phase(p.name, p.seconds, p.outcome) for p in optimized.passed)
     return CompiledModel(

@@ -45,6 +45,8 @@ def show(plan_file: Path, page: Path | None) -> Outcome:
         f"graph   {plan.source.graph_digest} from {plan.source.capture_tool or 'an unnamed tool'}",
         f"valid   {plan.not_before or plan.issued_at} to {plan.expires_at}",
         f"what    {summary(plan)}",
+        *(f"rewrite {line}" for line in _rewrites(plan)),
+        *_stream(plan),
         *(f"symbol  {s.name}: {s.min} to {s.max}" for s in plan.symbols),
         *_bindings(plan),
         *(f"device  {d.slot}: {d.descriptor_digest or d.predicate}" for d in plan.devices),
@@ -66,6 +68,31 @@ def _drawn(file: Path, plan: Plan, opened: Input, page: Path) -> Outcome:
     return Outcome(text=f"wrote {page}", data={"digest": opened.identity, "written": [str(page)]})
 
 
+def _rewrites(plan: Plan) -> list[str]:
+    """Return what was done to the source graph, by rule, as the plan's log says it."""
+    from cep.rewrite import FOLD, KIND, Log, RewriteError
+
+    lines = []
+    for entry in plan.evidence:
+        if entry.kind == KIND:
+            try:
+                log = Log.of(entry)
+            except RewriteError as error:
+                lines.append(f"a log that cannot be read: {error}")
+                continue
+            used = Counter(rule for rule, _ in log.rewrites if rule != FOLD)
+            lines += [f"{count}×{rule}" for rule, count in sorted(used.items())]
+            lines += [f"{value} was folded" for rule, value in log.rewrites if rule == FOLD]
+    return lines
+
+
+def _stream(plan: Plan) -> list[str]:
+    if plan.stream is None:
+        return []
+    count, copies = plan.stream.microbatches, plan.stream.ring_depth
+    return [f"stream  {count} micro-batches, which take turns with {copies} copies of the arenas"]
+
+
 def _bindings(plan: Plan) -> list[str]:
     values = {v.id: v for v in plan.values}
     return [
@@ -78,7 +105,10 @@ def _bindings(plan: Plan) -> list[str]:
 
 
 def _step(plan: Plan, index: int, step: Step) -> str:
-    waits = "".join(f", after {w.queue}@{w.epoch}" for w in step.waits)
+    waits = "".join(
+        f", after {w.queue}@{w.epoch}" + (f" of {w.lag} micro-batches before" if w.lag else "")
+        for w in step.waits
+    )
     estimate = f", about {step.estimate.p50_ns / 1e6:.3f} ms" if step.estimate else ""
     if step.run is not None:
         ops = [plan.ops[i].target for i in step.run.ops if i < len(plan.ops)]
@@ -86,6 +116,8 @@ def _step(plan: Plan, index: int, step: Step) -> str:
         what = f"run {len(ops)} ops ({', '.join(f'{n}×{name}' for name, n in common)}, …)"
     elif step.transfer is not None:
         what = f"transfer over {step.transfer.link or 'the device itself'}"
+    elif step.collective is not None:
+        what = f"{step.collective.kind} in group {step.collective.group}"
     else:
-        what = "collective" if step.collective is not None else "call"
+        what = "call"
     return f"step    {index} on {step.queue}: {what}{estimate}{waits}"

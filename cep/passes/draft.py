@@ -56,6 +56,7 @@ class Draft:
     Attributes:
         source: The graph as it was captured.
         store: Where weights are.
+        exact: Only rules that keep every bit may be used.
         graph: The graph as it is by now.
         log: Rewrites so far: rule and value.
         folded: Elements of folded constants.
@@ -63,6 +64,7 @@ class Draft:
 
     source: Graph
     store: Store
+    exact: bool = False
     graph: Definitions = field(init=False)
     log: list[tuple[str, str]] = field(default_factory=list)
     folded: dict[str, bytes] = field(default_factory=dict)
@@ -77,7 +79,7 @@ class Draft:
 
     def apply(self, rule: Rule, value: str) -> bool:
         """Use a rule on a value if it matches and does not make the graph worse; say whether."""
-        if value not in self.graph.nodes:
+        if value not in self.graph.nodes or (self.exact and not rule.exact):
             return False
         result = rule.result(self.graph, value)
         # An output is made by an operation, never an input or constant as it is.

@@ -214,7 +214,9 @@ class Optimized:
     passed: tuple[Passed, ...]
 
 
-def optimize(graph: Graph, passes: Sequence[Pass], store: Store) -> Optimized:
+def optimize(
+    graph: Graph, passes: Sequence[Pass], store: Store, *, exact: bool = False
+) -> Optimized:
     """Return what some passes make of a graph, with the log that proves it the same.
 
     New constants go to the store. Where the log would be too long for a plan, the graph stays as
@@ -224,8 +226,9 @@ def optimize(graph: Graph, passes: Sequence[Pass], store: Store) -> Optimized:
         graph: A graph that `cep.planner.wellformed.check_graph` accepts.
         passes: Passes to run, in the order of `PIPELINE` whatever their order here.
         store: Where weights are, and new ones go.
+        exact: Only rules that keep every bit may be used, as a plan under BITWISE demands.
     """
-    draft = Draft(graph, store)
+    draft = Draft(graph, store, exact)
     chosen = {one.name: one for one in passes}
     passed: list[Passed] = []
     count = len(graph.ops)
