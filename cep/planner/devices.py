@@ -70,7 +70,9 @@ class Device:
         memory: Its main memory.
         call_ns: Time to start any region, in nanoseconds.
         curves: Measured time over work by operation.
-        spread: What the slowest of its calls take, as a multiple of the median.
+        spread: What the slowest of its calls take together, as a multiple of their medians. So long
+            calls count more than short ones, which anything delays.
+        delay_ns: What to add to that, so that it covers the slowest calls of all that was measured.
     """
 
     slot: str
@@ -80,6 +82,7 @@ class Device:
     call_ns: float
     curves: Mapping[str, Curve]
     spread: float = _LEAST_SPREAD
+    delay_ns: float = 0.0
 
     @property
     def domain(self) -> str:
@@ -162,6 +165,7 @@ def devices(
             if point.unit == "NANOSECONDS"
         ]
         call_ns, curves = _curves(points, descriptor)
+        spread, delay_ns = _slowest(points)
         found.append(
             Device(
                 slot=node.id,
@@ -170,10 +174,19 @@ def devices(
                 memory=_main_memory(descriptor),
                 call_ns=call_ns,
                 curves=curves,
-                spread=max([_LEAST_SPREAD, *(p.p95 / p.p50 for p in points if p.p95 and p.p50)]),
+                spread=spread,
+                delay_ns=delay_ns,
             )
         )
     return tuple(found)
+
+
+def _slowest(points: Sequence[MeasurementPoint]) -> tuple[float, float]:
+    """Return the factor and the delay that make slowest calls of median ones."""
+    seen = [(p.p95, p.p50) for p in points if p.p95 is not None and p.p50]
+    medians = sum(median for _, median in seen)
+    spread = max(_LEAST_SPREAD, sum(slow for slow, _ in seen) / medians if medians else 0.0)
+    return spread, max([0.0, *(slow - spread * median for slow, median in seen)])
 
 
 def _main_memory(descriptor: CapabilityDescriptor) -> Memory:

@@ -1,8 +1,9 @@
 """Guards: how long steps may take, which other devices could do them, and what is watched.
 
 The p99 of a step is what it is expected to take at the largest sizes of the symbols, times the
-spread that was measured on its device; so it holds for every run of the plan. Alternates of a step
-are all devices that see its buffers and claim its operations, the fastest first.
+spread that was measured on its device, and a delay that covers the slowest calls that were seen; so
+it holds for every run of the plan. Alternates of a step are all devices that see its buffers and
+claim its operations, the fastest first.
 """
 
 from __future__ import annotations
@@ -144,9 +145,9 @@ class Guarding:
         """Return a step's estimate with the p99 that it has at the largest sizes."""
         if step.estimate is None:
             return None
-        spread, p50 = self._devices[slot].spread, step.estimate.p50_ns
+        device, p50 = self._devices[slot], step.estimate.p50_ns
         longest = self._time_ns(step, slot, self._largest) if step.run else p50
-        p99 = min(MAX_NS, ceil(spread * max(p50, longest)))
+        p99 = min(MAX_NS, ceil(device.spread * max(p50, longest) + device.delay_ns))
         return step.estimate.model_copy(update={"p99_ns": p99})
 
     def _time_ns(self, step: Step, slot: str, sizes: Mapping[str, int]) -> float:

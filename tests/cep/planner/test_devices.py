@@ -4,10 +4,10 @@ import pytest
 
 from acp.documents import digest
 from acp.v1.capability import CapabilityDescriptor
-from acp.v1.measurement import MeasurementRecord
+from acp.v1.measurement import MeasurementPoint, MeasurementRecord
 from cep.graph import GraphView, Node
 from cep.opset import PREFIX
-from cep.planner.devices import Curve, PlanningError, devices
+from cep.planner.devices import Curve, PlanningError, _slowest, devices
 from cep.planner.work import moved_bytes, operations, size_bytes
 from tests.cep.opset.cases import tensor
 from tests.cep.planner.systems import System, graph
@@ -140,3 +140,21 @@ def test_what_a_device_supports_is_what_it_claims(limit, supported):
     relu, neg = view.nodes
     assert device.supports(relu, view.types, view.ranges) is supported
     assert not device.supports(neg, view.types, view.ranges)
+
+
+@pytest.mark.parametrize(
+    ("points", "spread", "delay_ns"),
+    [
+        ([], 2.0, 0.0),
+        ([(100, None)], 2.0, 0.0),
+        ([(100, 150), (1000, 1200)], 2.0, 0.0),
+        ([(100, 450), (1000, 1200)], 2.0, 250.0),
+        ([(100, 100), (1000, 4300)], 4.0, 300.0),
+    ],
+)
+def test_slow_calls_are_covered_by_a_factor_and_a_delay(points, spread, delay_ns):
+    seen = [
+        MeasurementPoint(op="call", n=1, p50=p50, p95=p95, unit="NANOSECONDS")
+        for p50, p95 in points
+    ]
+    assert _slowest(seen) == (spread, delay_ns)
