@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from acp.canonical import canonicalize, digest
+from acp.canonical import canonicalize_message, digest_bytes
 from acp.diagnostics import Refused, pointer
 from cep import expr
 from cep.expr import Dim, Range, Ranges
@@ -255,21 +255,21 @@ def graph_digest(document: Graph | Plan, view: GraphView | None = None) -> str:
         if number == free:
             expressions.append(form)
             free += len(results)
-        numbers.update((v, number + position) for position, v in enumerate(results))
-    return digest(
-        {
-            "opsets": [o.to_json() for o in document.opsets],
-            "symbols": [s.to_json() for s in document.symbols],
-            "inputs": [[b.name, _type_form(view.types[b.value])] for b in view.inputs],
-            "expressions": expressions,
-            "outputs": [[b.name, numbers[b.value]] for b in view.outputs],
-        }
-    )
+        for position, result in enumerate(results):
+            numbers[result] = number + position
+    graph = {
+        "opsets": [o.to_json() for o in document.opsets],
+        "symbols": [s.to_json() for s in document.symbols],
+        "inputs": [[b.name, _type_form(view.types[b.value])] for b in view.inputs],
+        "expressions": expressions,
+        "outputs": [[b.name, numbers[b.value]] for b in view.outputs],
+    }
+    return digest_bytes(canonicalize_message(graph))
 
 
 def _attribute_forms(op: Op) -> tuple[bytes, list[JsonValue]]:
     forms: list[JsonValue] = [attribute.to_json() for attribute in op.attributes]
-    return canonicalize(forms), forms
+    return canonicalize_message(forms), forms
 
 
 def _makers(view: GraphView) -> dict[str, int]:

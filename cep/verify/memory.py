@@ -140,12 +140,13 @@ class _Walk:
     def __init__(self, s: Subject) -> None:
         self.s = s
         self.defined: dict[int, int] = {}
+        self.held = [b.value for b in s.plan.buffers]
         borders: dict[str, set[int]] = {a: set() for a in s.arenas}
         for arena, start, end in set(s.places):
             borders[arena].update((start, end))
         at = {a: {offset: n for n, offset in enumerate(sorted(b))} for a, b in borders.items()}
-        self.segments = {a: [_Segment() for _ in found] for a, found in borders.items()}
-        self.spans = [(arena, at[arena][start], at[arena][end]) for arena, start, end in s.places]
+        segments = {a: [_Segment() for _ in found] for a, found in borders.items()}
+        self.spans = [(segments[a], at[a][start], at[a][end]) for a, start, end in s.places]
         self.found: dict[str, list[Finding]] = {f"CEP-M{n}": [] for n in (3, 4, 5, 6, 7)}
         if self._visits() > MAX_VISITS:
             message = "the buffers overlap in too many pieces for their accesses to be checked"
@@ -158,8 +159,8 @@ class _Walk:
         return sum([sizes[b] for t in self.s.plan.steps for b in (*t.reads, *t.writes)])
 
     def _covered(self, index: int) -> list[_Segment]:
-        arena, first, last = self.spans[index]
-        return self.segments[arena][first:last]
+        segments, first, last = self.spans[index]
+        return segments[first:last]
 
     def _run(self) -> None:
         s = self.s
@@ -175,9 +176,9 @@ class _Walk:
         self._end()
 
     def _begin(self, index: int) -> None:
-        arena, first, last = self.spans[index]
+        segments, first, last = self.spans[index]
         for at in range(first, last):  # no slice: a conflict must cost nothing more
-            segment = self.segments[arena][at]
+            segment = segments[at]
             if segment.writer != NOBODY:
                 other = self.s.plan.buffers[segment.buffer].value
                 message = f"overlaps {other!r}, which is there from the start too"
@@ -190,7 +191,7 @@ class _Walk:
         return first < 0 or self.s.before(first, then)
 
     def _read(self, step: int, index: int, path: tuple[str | int, ...]) -> None:
-        value = self.s.plan.buffers[index].value
+        value = self.held[index]
         maker = self.defined.get(index)
         after = maker is not None and self._ordered(maker, step)
         if maker is None:
@@ -204,7 +205,7 @@ class _Walk:
                 segment.readers.append(step)
                 continue
             if maker is not None and segment.buffer != index and not told:
-                other = self.s.plan.buffers[segment.buffer].value
+                other = self.held[segment.buffer]
                 culprit = self.s.told(segment.writer)
                 message = f"{culprit} has overwritten {value!r} with {other!r}"
                 self._note("CEP-M5", path, message)
@@ -214,11 +215,11 @@ class _Walk:
             segment.readers.append(step)
 
     def _write(self, step: int, index: int, path: tuple[str | int, ...]) -> None:
-        s, buffer = self.s, self.s.plan.buffers[index]
-        if s.view.roles[buffer.value] == "CONST":
-            self._note("CEP-M7", path, f"{buffer.value!r} is a constant; nothing may write it")
+        s = self.s
+        if self.held[index] in s.view.constants:
+            self._note("CEP-M7", path, f"{self.held[index]!r} is a constant; nothing may write it")
         for segment in self._covered(index):
-            if segment.writer == START and s.view.roles[self._value(segment)] == "CONST":
+            if segment.writer == START and self._value(segment) in s.view.constants:
                 self._note("CEP-M7", path, f"overwrites the constant {self._value(segment)!r}")
             if not self._ordered(segment.writer, step):
                 self._race(step, segment.writer, "writes", "writes", path)
@@ -230,7 +231,7 @@ class _Walk:
         self.defined[index] = step
 
     def _value(self, segment: _Segment) -> str:
-        return self.s.plan.buffers[segment.buffer].value
+        return self.held[segment.buffer]
 
     def _race(
         self, step: int, other: int, does: str, did: str, path: tuple[str | int, ...]
