@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch.nn import functional
 
@@ -10,6 +12,7 @@ from acp.dsse import CAPABILITY_DESCRIPTOR, SYSTEM_DESCRIPTOR
 from cep.capture.exported import capture
 from cep.mutate import Bench
 from tests.cep.capture.models import Attention, Function, Tied, exported, mlp
+from tests.cep.capture.zoo import ZOO
 from tests.cep.planner.systems import System
 from tests.cep.plans import NOW, POLICY, signed, system
 
@@ -29,18 +32,41 @@ MODELS = {
 }
 
 
+ARCHITECTURES = (
+    "GPT-2", "Llama", "Qwen3", "Mistral", "Gemma 3", "Phi-3", "BERT", "T5", "Whisper", "ViT",
+    "CLIP", "ResNet-50", "ConvNeXt",
+)  # fmt: skip
+"""Of `tests.cep.capture.zoo`."""
+
+MEMORY = str(2**26)
+
+
 def captured(domains):
     """The bench of each model, over two devices that share the ops between them."""
     for name, (model, example) in MODELS.items():
-        graph = capture(exported(model, example, dynamic=(0,))).graph
-        devices = System.of(domains)
-        for turn, descriptor in enumerate(devices.descriptors.values()):
-            used = sorted({op.target for op in graph.ops})
-            missing = used[turn :: len(domains)] if len(used) > 1 else []
-            descriptor["ops"] = [o for o in descriptor["ops"] if o["op"] not in missing]
-        envelopes = [
-            *(signed(d, CAPABILITY_DESCRIPTOR) for d in devices.descriptors.values()),
-            signed(system(devices.descriptors, devices.links), SYSTEM_DESCRIPTOR),
-        ]
-        plan = canonicalize(devices.compile(graph).plan.to_json())
-        yield name, Bench(plan, tuple(envelopes), POLICY, NOW)
+        yield name, _bench(capture(exported(model, example, dynamic=(0,))).graph, domains)
+
+
+def architectures(domains):
+    """The bench of each architecture that people run, in the same way."""
+    for name in ARCHITECTURES:
+        model, inputs = ZOO[name]()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.export.export(model, inputs, strict=False)
+        yield name, _bench(capture(program).graph, domains)
+
+
+def _bench(graph, domains):
+    devices = System.of(domains)
+    used = sorted({op.target for op in graph.ops})
+    for turn, descriptor in enumerate(devices.descriptors.values()):
+        missing = used[turn :: len(domains)] if len(used) > 1 else []
+        descriptor["ops"] = [o for o in descriptor["ops"] if o["op"] not in missing]
+        descriptor["memories"][0]["capacity_bytes_per_instance"] = MEMORY
+    envelopes = [
+        *(signed(d, CAPABILITY_DESCRIPTOR) for d in devices.descriptors.values()),
+        signed(system(devices.descriptors, devices.links), SYSTEM_DESCRIPTOR),
+    ]
+    plan = canonicalize(devices.compile(graph).plan.to_json())
+    return Bench(plan, tuple(envelopes), POLICY, NOW)
