@@ -23,6 +23,7 @@ _QUESTION: Final = (
     "understood",
     "status_lists",
     "descriptors",
+    "binding",
     "plan",
     "store",
     "inputs",

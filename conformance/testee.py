@@ -142,6 +142,7 @@ def judge_plan(request: Json, *, unsigned: bool = False) -> str:
             now=moment(request),
             store=store if "store" in request else None,
             status_lists=status_lists(request),
+            binding=request.get("binding"),
             recompute=recompute,
             unsigned=unsigned,
         )

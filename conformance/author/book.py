@@ -31,6 +31,7 @@ class Question:
     understood: tuple[str, ...] = ()
     status_lists: tuple[bytes, ...] = ()
     descriptors: tuple[bytes, ...] = ()
+    binding: Json | None = None
     plan: bytes | None = None
     store: tuple[bytes, ...] = ()
     inputs: list[list[Json]] | None = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.author import plans
 from conformance.author.book import Edit, identity
+from conformance.author.documents import DIGEST
 
 if TYPE_CHECKING:
     from conformance.author.plan_cases import Chapters
@@ -188,6 +189,7 @@ def _predicates(chapters: Chapters) -> None:
             why,
             ("/devices/0/predicate", unmet),
         )
+    _told(chapters)
     sheet = chapters.good(
         "plan-predicate",
         "CEP-C1 CEP-I4",
@@ -214,6 +216,43 @@ def _predicates(chapters: Chapters) -> None:
         "the device that meets the condition claims no relu",
         "what was bound is what is verified",
         sheet.deck.device("right", ("/ops/1", ...)),
+    )
+
+
+def _told(chapters: Chapters) -> None:
+    why = "of several descriptors that will do, the caller says which one is meant"
+    free = _asking(plans.shared(), "left", 'subject.model == "V1"')
+    left, right = (identity(free.devices[slot]) for slot in ("left", "right"))
+    sheet = chapters.good(
+        "plan-bound", "CEP-C1", why, replace(free, context={"binding": {"left": left}})
+    )
+    for name, mutation, binding in (
+        ("nothing", "the caller says nothing", None),
+        ("stranger", "the caller names a descriptor that was not given", {"left": DIGEST}),
+        ("nobody", "the caller names another slot too", {"left": left, "middle": left}),
+        (
+            "other",
+            "the caller says another one for a slot with a digest",
+            {"left": left, "right": left},
+        ),
+    ):
+        sheet.book.refuse(
+            f"plan-bound-to-{name}", "CEP-C1", sheet.base, mutation, why, binding=binding
+        )
+    chosen = _asking(plans.shared(), "left", 'subject.unit_id == "left"')
+    sheet = chapters.good(
+        "plan-bound-to-the-only-one",
+        "CEP-C1",
+        "what the caller says is asked the same",
+        replace(chosen, context={"binding": {"left": left}}),
+    )
+    sheet.book.refuse(
+        "plan-bound-to-unfit",
+        "CEP-C1",
+        sheet.base,
+        "the caller says one that does not meet the condition",
+        "no caller can make a plan be for a device that it is not for",
+        binding={"left": right},
     )
 
 

@@ -25,7 +25,7 @@ def load(folder):
     for entry in manifest["cases"]:
         case = json.loads((folder / entry["file"]).read_text())
         members = {"type", "input", "now", "policy", "understood", "status_lists", "descriptors"}
-        members |= {"operation", "plan", "store", "inputs", "outputs"}
+        members |= {"operation", "plan", "store", "inputs", "outputs", "binding"}
         answers[question({k: v for k, v in case.items() if k in members})] = case
     return answers
 
