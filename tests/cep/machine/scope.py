@@ -59,11 +59,23 @@ def base(graph):
         ("p",),
         queues=[{"id": q, "device": "p", "kind": "COMPUTE"} for q in "pq"],
         values=[value(n, ROLES.get(n, "TEMP"), "b", "4") for n in sorted(set(names) | {"x"})],
+        **stored(names),
         ops=list(ops),
         buffers=[buffer(n, "p", 0, BLOCK) for n in names],
         steps=[run("p", [0], [0], [1])],
     )
     return Plan.from_json(document)
+
+
+def stored(names):
+    """The member that says where the constants among the names are, if there are any."""
+    nothing = "sha256:" + "0" * 64
+    found = [
+        {"value": n, "digest": nothing, "store_digest": nothing, "key": n}
+        for n in names
+        if ROLES.get(n) == "CONST"
+    ]
+    return {"constants": found} if found else {}
 
 
 def plans(graph, places=2):

@@ -14,7 +14,7 @@ import pytest
 from cep.graph import GraphView
 from cep.machine import Kind, explain, explore
 from cep.v1.plan import Plan
-from tests.cep.machine.scope import BLOCK, judged
+from tests.cep.machine.scope import BLOCK, ROLES, judged, stored
 from tests.cep.plans import buffer, op, plan, run, value
 
 GRAPHS = {
@@ -25,7 +25,6 @@ GRAPHS = {
         (([1], [2]), ([0, 2], [3])),
     ),
 }
-ROLES = {"x": "IN", "w": "CONST", "y": "OUT"}
 
 
 def streams(graph, lags):
@@ -35,6 +34,7 @@ def streams(graph, lags):
         ("p",),
         features=["streams"],
         values=[value(n, ROLES.get(n, "TEMP"), "b", "4") for n in names],
+        **stored(names),
         ops=ops,
         queues=[{"id": q, "device": "p", "kind": "COMPUTE"} for q in "pq"],
         buffers=[buffer(n, "p", 0) for n in names],
