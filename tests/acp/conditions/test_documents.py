@@ -3,6 +3,8 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from acp.conditions import parse, paths, unmet
 
@@ -91,3 +93,32 @@ def test_a_path_is_found_in_a_long_list_at_once():
     for _ in range(100):
         assert unmet(condition, long) is None
     assert time.perf_counter() - began < 1
+
+
+WORDS = st.sampled_from(["id", "name", "kind", "a", "b"])
+SCALARS = (
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(0, 1)
+    | st.sampled_from(["a", "b", "1", "-2", "18446744073709551615"])
+)  # fmt: skip
+JSON = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=12,
+)  # fmt: skip
+PATHS = st.lists(WORDS, min_size=1, max_size=4).map(
+    lambda words: words[0] + "".join(f"[{word}]" for word in words[1:])
+)
+TESTS = st.sampled_from(["== 1", '!= "a"', "<= 2", "% 2 == 0", "in (1, 2)", '!= "c"', "== true"])
+
+
+@given(st.dictionaries(WORDS, JSON, max_size=4), PATHS, TESTS, PATHS)
+def test_any_document_meets_a_condition_or_not(document, path, test, other):
+    """Nothing raises, and of a comparison and its denial at most one is met."""
+    form = paths(document)
+    assert unmet(parse(f"{path} {test}"), form) is None or path in unmet(
+        parse(f"{path} {test}"), form
+    )
+    pairs = [("==", "!="), ("<", ">="), ("<=", ">")]
+    for one, denied in pairs:
+        met = [unmet(parse(f"{path} {sign} {other}"), form) is None for sign in (one, denied)]
+        assert met != [True, True]
+    assert unmet(parse(f"1 in {path} and 1 == 2"), form) is not None
