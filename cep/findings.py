@@ -7,6 +7,7 @@ alone; nothing here decides anything.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,13 +69,33 @@ class _Steps:
 
     def predecessors(self, step: int) -> Iterator[tuple[int, str]]:
         """Yield the steps that must end right before a step can begin, and why."""
-        queue, epoch = self.plan.steps[step].queue, self.epochs[step]
-        if epoch > 1:
-            yield self.at[queue, epoch - 1], f"which comes before it in queue {queue!r}"
-        for wait in self.plan.steps[step].waits:
-            if (wait.queue, wait.epoch) in self.at:
-                reason = f"since it waits for epoch {wait.epoch} of queue {wait.queue!r}"
-                yield self.at[wait.queue, wait.epoch], reason
+        for member in self.together(step):
+            queue, epoch = self.plan.steps[member].queue, self.epochs[member]
+            whose = "it" if member == step else f"step {member}, which begins together with it,"
+            if epoch > 1:
+                reason = f"which comes before {whose} in queue {queue!r}"
+                yield from ((s, reason) for s in self.together(self.at[queue, epoch - 1]))
+            for wait in self.plan.steps[member].waits:
+                if (wait.queue, wait.epoch) in self.at and wait.lag is None:
+                    reason = f"since {whose} waits for epoch {wait.epoch} of queue {wait.queue!r}"
+                    last = self.at[wait.queue, wait.epoch]
+                    yield from ((s, reason) for s in self.together(last))
+
+    def together(self, step: int) -> tuple[int, ...]:
+        """Return the steps that begin and end together with a step, itself included."""
+        return self.joined.get(step, (step,))
+
+    @cached_property
+    def joined(self) -> dict[int, tuple[int, ...]]:
+        """By step of a collective, the members of its instance."""
+        counts: dict[tuple[str, str], int] = {}
+        met: dict[tuple[str, int], list[int]] = {}
+        for index, step in enumerate(self.plan.steps):
+            if step.collective is not None:
+                key = step.collective.group, step.queue
+                counts[key] = counts.get(key, 0) + 1
+                met.setdefault((key[0], counts[key]), []).append(index)
+        return {i: tuple(members) for members in met.values() for i in members}
 
     def earlier(self, step: int) -> set[int]:
         """Return all steps that have ended whenever a step begins (happens-before)."""
@@ -114,7 +135,8 @@ class _Steps:
             link = f" over {one.transfer.link!r}" if one.transfer.link else ""
             what = f"transfer{link}"
         else:
-            what = "collective" if one.collective is not None else "call"
+            joint = one.collective
+            what = "call" if joint is None else f"{joint.kind} in group {joint.group!r}"
         return f"step {step} (queue {one.queue!r} of {self.device[one.queue]!r}: {what})"
 
     def use(self, access: _Access) -> str:
@@ -281,11 +303,26 @@ def _types(steps: _Steps, place: _Place) -> Iterator[str]:
                 yield from (f"{noun} {v!r}: {types.get(v, 'undeclared')}" for v in values)
 
 
+def _collective(steps: _Steps, place: _Place) -> Iterator[str]:
+    """Tell who takes part in a collective, and with what (CEP-O3)."""
+    match place:
+        case ("steps", int(index), *_):
+            for member in steps.together(index):
+                yield steps.named(member)
+                yield from (steps.use(a) for a in steps.accesses if a.step == member)
+            group = getattr(steps.plan.steps[index].collective, "group", None)
+            count = Counter(
+                t.queue for t in steps.plan.steps if t.collective and t.collective.group == group
+            )
+            yield from (f"queue {q!r} takes part {n} times" for q, n in count.items())
+
+
 _TELLERS: Final[dict[str, Callable[[_Steps, _Place], Iterator[str]]]] = {
     "CEP-M3": _race,
     "CEP-M4": _undefined,
     "CEP-M5": _overwritten,
     "CEP-M6": _lost,
     "CEP-O1": _cycle,
+    "CEP-O3": _collective,
     "CEP-T3": _types,
 }

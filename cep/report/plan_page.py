@@ -68,6 +68,10 @@ def _day(instant: str) -> str:
     return escape(instant.replace("T", " ").replace("Z", " UTC"))
 
 
+def _copies(facts: PlanView) -> int:
+    return facts.plan.stream.ring_depth if facts.plan.stream is not None else 1
+
+
 def _tiles(facts: PlanView) -> str:
     copies = sum(step.is_transfer for step in facts.steps)
     devices = len(facts.devices)
@@ -78,7 +82,7 @@ def _tiles(facts: PlanView) -> str:
             (f"{len(facts.waits):,}", "wait" if len(facts.waits) == 1 else "waits"),
             (f"{len(facts.plan.ops):,}", "operations"),
             (
-                bytes_text(sum(arena.bytes for arena in facts.plan.arenas)),
+                bytes_text(_copies(facts) * sum(arena.bytes for arena in facts.plan.arenas)),
                 f"buffers, and {bytes_text(facts.weight_bytes)} of weights",
             ),
             (time_text(facts.path_ns) if facts.path_ns else "–", "a run, as predicted"),
@@ -90,6 +94,8 @@ def _steps(facts: PlanView) -> str:
     waits: dict[int, list[str]] = {}
     for wait in facts.waits:
         target = "nothing" if wait.source is None else f"step {wait.source}"
+        if wait.lag:
+            target = f"{wait.lag} micro-batches before"
         told = f"{target}<small>{escape(wait.queue)} @ {wait.epoch}</small>"
         waits.setdefault(wait.step, []).append(told)
     shown = facts.steps[:_MOST_ROWS]

@@ -26,12 +26,14 @@ class WaitRow:
         source: Step that brings the queue to the epoch; None if there is none.
         queue: The queue.
         epoch: The epoch.
+        lag: In how many micro-batches before; of those, `source` is None.
     """
 
     step: int
     source: int | None
     queue: str
     epoch: int
+    lag: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +107,13 @@ def _waits(plan: Plan) -> tuple[WaitRow, ...]:
         reached[step.queue] = reached.get(step.queue, 0) + 1
         at[step.queue, reached[step.queue]] = index
     return tuple(
-        WaitRow(index, at.get((wait.queue, wait.epoch)), wait.queue, wait.epoch)
+        WaitRow(
+            index,
+            None if wait.lag else at.get((wait.queue, wait.epoch)),
+            wait.queue,
+            wait.epoch,
+            wait.lag or 0,
+        )
         for index, step in enumerate(plan.steps)
         for wait in step.waits
     )
@@ -121,7 +129,23 @@ def _predecessors(plan: Plan, waits: tuple[WaitRow, ...]) -> list[set[int]]:
     for wait in waits:
         if wait.source is not None:
             before[wait.step].add(wait.source)
+    for members in _instances(plan):
+        needed = set[int]().union(*(before[member] for member in members))
+        for member in members:
+            before[member] = needed
     return before
+
+
+def _instances(plan: Plan) -> list[list[int]]:
+    """Return the steps that carry out a collective together."""
+    counts: dict[tuple[str, str], int] = {}
+    met: dict[tuple[str, int], list[int]] = {}
+    for index, step in enumerate(plan.steps):
+        if step.collective is not None:
+            key = step.collective.group, step.queue
+            counts[key] = counts.get(key, 0) + 1
+            met.setdefault((key[0], counts[key]), []).append(index)
+    return list(met.values())
 
 
 def _sequence(before: list[set[int]]) -> tuple[int, ...]:

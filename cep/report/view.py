@@ -270,7 +270,13 @@ def resolve(plan: Plan) -> None:
             for step in plan.steps
             for buffer in (*step.reads, *step.writes)
         )
-        and all(op < len(plan.ops) for step in plan.steps if step.run for op in step.run.ops)
+        and all(
+            op < len(plan.ops)
+            for step in plan.steps
+            for body in (step.run or step.collective,)
+            if body is not None
+            for op in body.ops
+        )
         and all(binding.value in values for binding in plan.outputs)
         and all(constant.value in values for constant in plan.constants)
     )
@@ -323,9 +329,10 @@ def step_rows(
 
 
 def _ops(plan: Plan, step: Step) -> tuple[tuple[str, int], ...]:
-    if step.run is None:
+    body = step.run or step.collective
+    if body is None:
         return ()
-    targets = [plan.ops[i].target.partition(":")[2] for i in step.run.ops]
+    targets = [plan.ops[i].target.partition(":")[2] for i in body.ops]
     counts = Counter(target.partition(".")[0] for target in targets)
     moves = {target.partition(".")[0] for target in targets if target in SHAPING.operations}
     return tuple(sorted(counts.items(), key=lambda found: (found[0] in moves, -found[1])))
@@ -334,6 +341,8 @@ def _ops(plan: Plan, step: Step) -> tuple[tuple[str, int], ...]:
 def _label(plan: Plan, step: Step, ops: Sequence[tuple[str, int]]) -> str:
     if step.transfer is not None:
         return f"copy {plan.buffers[step.reads[0]].value}" if step.reads else "copy"
+    if step.collective is not None:
+        return step.collective.kind.lower().replace("_", " ")
     count = sum(number for _, number in ops)
     return ops[0][0] if count == 1 else f"{count} ops"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from conformance.author import plans
 from conformance.author.plans import Deck
@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from conformance.author.book import Edit, Json
     from conformance.author.plan_cases import Chapters, Sheet
 
-_JOINT: Final[dict[str, tuple[dict[str, list[str]], list[tuple[str, list[str], str, Json]]]]] = {
+_Op: TypeAlias = "tuple[str, list[str], str, Json]"
+_Made: TypeAlias = "tuple[dict[str, list[str]], list[_Op]]"
+_JOINT: Final[dict[str, _Made]] = {
     # For each kind, the values that are made jointly, and the ops that make them.
     "ALL_REDUCE": ({"y": ["s0", "8"]}, [("add.Tensor", ["a", "n"], "y", {"alpha": 1})]),
     "ALL_GATHER": ({"y": ["2*s0", "8"]}, [("cat", ["a", "n"], "y", {"dim": 0})]),
@@ -65,12 +67,14 @@ def together(kind: str) -> Deck:
 
     Of a broadcast there is a only, which the right one gets too.
     """
-    shapes, joint = _JOINT.get(kind, ({}, []))
-    results = [v for v in ("y", "z") if v in shapes] or ["a"]
+    nothing: _Made = ({}, [])
+    shapes, joint = _JOINT.get(kind, nothing)
+    results: list[str] = [v for v in ("y", "z") if v in shapes] or ["a"]
     made = ["a"] if kind == "BROADCAST" else ["a", "n"]
-    sizes = {**{v: ["s0", "8"] for v in ("x", *made)}, **shapes}
-    roles = {"x": "IN", **dict.fromkeys(results, "OUT")}
-    own = [("relu", ["x"], "a", {}), ("neg", ["x"], "n", {})][: len(made)]
+    sizes: dict[str, list[str]] = {**{v: ["s0", "8"] for v in ("x", *made)}, **shapes}
+    roles: dict[str, str] = {"x": "IN", **dict.fromkeys(results, "OUT")}
+    own: list[_Op] = [("relu", ["x"], "a", {}), ("neg", ["x"], "n", {})]
+    own = own[: len(made)]
     ops = [*range(len(own), len(own) + len(joint))]
     header = plans.one_region().plan
     steps = [

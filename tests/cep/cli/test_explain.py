@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from acp.canonical import canonicalize
 from cep.cli import main
-from tests.cep.plans import POLICY, all_of, at, buffer, fork, mutated, transfer
+from tests.cep.plans import POLICY, all_of, at, buffer, fork, mutated, op, together, transfer
 
 
 @pytest.fixture
@@ -186,3 +186,43 @@ def test_many_unordered_steps_are_counted(verify):
 def test_a_verdict_does_not_load_the_texts():
     program = "import sys, cep.cli.verify; assert 'cep.rule_texts' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_collective_that_does_not_match_shows_its_members(verify):
+    change = at("steps/3/collective/kind", "ALL_GATHER")
+    result = verify(mutated("together", change), "--format", "json")
+    told = lines(result, "CEP-O3")
+    assert "step 2 (queue 'left' of 'left': ALL_REDUCE in group 'both')" in told
+    assert "step 3 (queue 'right' of 'right': ALL_GATHER in group 'both')" in told
+    assert "queue 'left' takes part 1 times" in told
+    shown = json.loads(result.stdout)["interleaving"]
+    assert shown["fault"].startswith("a collective whose members do different things")
+
+
+def test_a_cycle_through_a_collective_names_the_member_that_waits(verify):
+    case = together()
+    case.plan["steps"][1]["waits"] = [{"queue": "left", "epoch": 2}]
+    told = lines(verify(case, "--format", "json"), "CEP-O1")
+    assert any("which begins together with it" in line for line in told)
+
+
+def test_a_stream_that_goes_wrong_is_shown(verify):
+    plain = all_of(at("ops/0", op("neg", ["x"], "h")), at("constants", ...), at("values/1", ...))
+    case = mutated("pipeline", all_of(plain, at("steps/0/waits", ...)))
+    result = verify(case, "--format", "json")
+    shown = json.loads(result.stdout)["interleaving"]
+    assert shown["events"][-1] == "BEGIN(0, micro-batch 2) on 'left'"
+    assert shown["fault"].startswith(
+        "a race: step 0 of micro-batch 2 writes bytes 128 to 255 of copy"
+    )
+
+
+def test_show_names_collectives_and_streams(cep, tmp_path):
+    for name, base, said in (
+        ("t", "together", "ALL_REDUCE in group both"),
+        ("p", "pipeline", "after right@1 of 2 micro-batches before"),
+    ):
+        case = mutated(base, lambda _: None)
+        case.seal()
+        (tmp_path / name).write_bytes(canonicalize(case.plan))
+        assert said in cep("show", tmp_path / name).stdout

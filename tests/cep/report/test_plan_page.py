@@ -12,7 +12,18 @@ from cep import report
 from cep.cli import main
 from cep.report import plan_drawing
 from cep.v1.plan import Plan
-from tests.cep.plans import all_of, at, buffer, chain, fork, mutated, run
+from tests.cep.plans import (
+    TOGETHER,
+    all_of,
+    at,
+    buffer,
+    chain,
+    fork,
+    mutated,
+    pipeline,
+    run,
+    together,
+)
 
 HOSTILE = "</style></title><script>alert(1)</script><img src=x onerror='alert(2)'>\"&"
 
@@ -181,3 +192,20 @@ def test_the_command_writes_the_page(tmp_path):
     assert result.exit_code == 0
     assert result.stdout == f"wrote {tmp_path / 'plan.html'}\n"
     assert_harmless((tmp_path / "plan.html").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("kind", TOGETHER)
+def test_members_of_a_collective_are_drawn_one_above_the_other(kind):
+    case = together(kind)
+    facts = facts_of(case)
+    left, right = (i for i, step in enumerate(case.plan["steps"]) if "collective" in step)
+    assert facts.levels[left] == facts.levels[right] == 1
+    assert facts.steps[left].label == kind.lower().replace("_", " ")
+    assert facts.steps[left].label in page_of(case)
+
+
+def test_a_stream_shows_its_lags_and_all_copies():
+    facts, page = facts_of(pipeline()), page_of(pipeline())
+    assert (facts.waits[0].source, facts.waits[0].lag) == (None, 2)
+    assert "2 micro-batches before<small>right @ 1</small>" in page
+    assert "16.0 KiB" in page or "16 KiB" in page
