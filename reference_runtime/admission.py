@@ -171,7 +171,7 @@ def admit(
 
     report = judged(binding or {})
     errors = {d.code for d in report.diagnostics if d.severity is Severity.ERROR}
-    if report.choices and errors == {"CEP-C1"}:
+    if any(report.choices.values()) and errors == {"CEP-C1"}:
         present = list(present)
         report = judged({**(binding or {}), **_chosen(report.choices, present)})
     if not report.ok or report.plan is None:
