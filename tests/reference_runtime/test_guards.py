@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -294,7 +296,7 @@ def test_the_memory_of_the_process_is_watched(monkeypatch):
     world = guarded(fork(), "ABORT", limits=limits("memory_bytes", 2**20, "left", "right"))
     with loaded(world) as plan:
         # A process of Python takes more than the one mebibyte that the devices are said to have.
-        with pytest.raises(TripError, match="memory_bytes of '(left|right)' is"):
+        with pytest.raises(TripError, match=r"memory_bytes of '(left|right)' is"):
             plan.run({"x": X})
         monkeypatch.setattr(SimulatedAdapter, "health", lambda *_: {"memory_bytes": 2**20})
         np.testing.assert_array_equal(plan.run({"x": X})["y"], fork_result(X))
@@ -305,6 +307,43 @@ def test_a_guarded_plan_is_verified_like_any_other():
     with pytest.raises(Refused) as caught:
         loaded(world)
     assert {d.code for d in caught.value.diagnostics} == {"CEP-R1"}
+
+
+class Moody(SimulatedAdapter):
+    """Fails, dawdles past its watchdog or answers at once, as chance will have it."""
+
+    def __init__(self, name, *, seed, **kwargs):
+        super().__init__(name, **kwargs)
+        self.chance = random.Random(seed)  # noqa: S311 - no secret
+
+    def misbehave(self):
+        super().misbehave()
+        mood = self.chance.random()
+        if mood < 0.1:
+            raise RuntimeError("not today")
+        time.sleep(0.1 if mood < 0.15 else 0.001 * self.chance.random())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_comes_late_or_fails_outputs_are_right(seed):
+    left, right = (hosted(Moody, name, seed=f"{seed}{name}") for name in ("left", "right"))
+    world = guarded(fork(left, right), p99_ns=20 * MS, **WATCH)
+    ended = 0
+    with loaded(world) as plan:
+        for n in range(60):
+            x = X * n
+            try:
+                y = plan.run({"x": x})["y"]
+            except (StepError, DeviceLostError):
+                time.sleep(0.1)
+                continue
+            np.testing.assert_array_equal(y, fork_result(x))
+            ended += 1
+        receipt = receipt_of(world, plan)
+    assert receipt.runs == ended > 0
+    followed = [t for t in receipt.trips if t.action == "alternate"]
+    assert {"failure"} <= {t.quantity for t in followed} <= {"failure", "time"}
+    assert len(followed) >= len(receipt.alternates_taken) > 0
 
 
 # --- lanes and ways ---------------------------------------------------------------------------
