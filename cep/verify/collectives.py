@@ -92,7 +92,7 @@ def _total(s: Subject, nodes: Sequence[Node], parts: Sequence[str]) -> str | Non
 
 def unconnected(s: Subject) -> Iterator[Finding]:
     """Check what CEP-O5 says of the devices of a group: data gets from each to each."""
-    ends = {end for way in s.links.values() for end in way}
+    ends = {way[:2] for ways in s.links.values() for way in ways}
     digests = {d.slot: d.descriptor_digest or "" for d in s.plan.devices}
     for (group, n), members in s.instances.items():
         waiting = {s.device_of(i) for i in members} if n == 1 else set()

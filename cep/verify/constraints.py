@@ -6,7 +6,7 @@ whether the estimates add up, and whether descriptors allow them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cep.verify.rules import Finding, rule
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 SECOND: int = 1_000_000_000
 Member: TypeAlias = Literal["p99_ns", "femtojoules"]
-Ways: TypeAlias = "Mapping[str, list[tuple[str, str, int, int]]]"
 
 
 @rule("CEP-K1", stage=4)
@@ -27,9 +26,9 @@ def deadline(s: Subject) -> Iterator[Finding]:
     limit = s.plan.constraints.deadline_ns
     if limit is None:
         return
-    ways, wrong = _ways(s), False
+    wrong = False
     for i, path, p99 in _estimates(s, "p99_ns"):
-        least = _least_ns(s, ways, s.plan.steps[i])
+        least = _least_ns(s, s.plan.steps[i])
         if not p99 or p99 < least:
             wrong = True
             what = f"{p99} ns, which no link allows" if p99 else "not stated"
@@ -83,20 +82,7 @@ def _estimates(
             yield i, ("steps", i, "alternates", k), getattr(other.estimate, member, None)
 
 
-def _ways(s: Subject) -> Ways:
-    """Return by link the descriptors at both ends, the rate and the latency, in each direction."""
-    found: dict[str, list[tuple[str, str, int, int]]] = {}
-    for system in s.systems:
-        nodes = {node.id: node.descriptor_digest for node in system.nodes}
-        for link in system.links:
-            a, b = nodes.get(link.a.node, ""), nodes.get(link.b.node, "")
-            ways, latency = found.setdefault(link.id, []), link.latency_ns or 0
-            ways.append((a, b, link.a_to_b_bytes_per_s, latency))
-            ways.append((b, a, link.b_to_a_bytes_per_s, latency))
-    return found
-
-
-def _least_ns(s: Subject, ways: Ways, step: Step) -> int:
+def _least_ns(s: Subject, step: Step) -> int:
     """Return the least time that a step can take: that of its link at the largest sizes."""
     if step.transfer is None or len(step.reads) != 1 or len(step.writes) != 1:
         return 0
@@ -106,8 +92,8 @@ def _least_ns(s: Subject, ways: Ways, step: Step) -> int:
     return min(
         (
             latency - -size * SECOND // rate
-            for a, b, rate, latency in ways.get(step.transfer.link or "", ())
-            if rate and a in sources and b in targets
+            for a, b, rate, latency in s.links.get(step.transfer.link or "", ())
+            if a in sources and b in targets
         ),
         default=0,
     )

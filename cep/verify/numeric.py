@@ -7,6 +7,7 @@ carry out an op by any variant that matches, so the worst of them counts.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import TYPE_CHECKING
 
 from cep.opset import OPERATIONS
@@ -64,9 +65,5 @@ def _places(s: Subject) -> Iterator[tuple[int, str]]:
     """Yield each op with each device that may compute it."""
     for i, step in enumerate(s.plan.steps):
         _, ops = s.work(i)
-        if not ops:
-            continue
-        slots = {s.device_of(i), *[s.device_of(i, k) for k in range(len(step.alternates))]}
-        for slot in sorted(slots):
-            for op in ops:
-                yield op, slot
+        slots = {s.device_of(i), *(s.device_of(i, k) for k, _ in enumerate(step.alternates))}
+        yield from product(ops, sorted(slots) if ops else ())

@@ -171,7 +171,7 @@ def reached_from(s: Subject, i: int, queue: str) -> Iterator[Finding]:
 def _linked(s: Subject, name: str, source: str, target: str) -> bool:
     """Say whether a link leads from devices that see one arena to devices that see the other."""
     sources, targets = s.seen_by[s.domains[source]], s.seen_by[s.domains[target]]
-    return any(a in sources and b in targets for a, b in s.links.get(name, ()))
+    return any(a in sources and b in targets for a, b, *_ in s.links.get(name, ()))
 
 
 def _share(s: Subject, left: str, right: str) -> bool:

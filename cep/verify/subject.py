@@ -274,17 +274,18 @@ class Subject:
         return {domain: frozenset(digests) for domain, digests in seeing.items()}
 
     @cached_property
-    def links(self) -> dict[str, list[tuple[str, str]]]:
-        """Digests of the descriptors at both ends of each link, in the directions it carries."""
-        found: dict[str, list[tuple[str, str]]] = {}
+    def links(self) -> dict[str, list[tuple[str, str, int, int]]]:
+        """By link, in each direction it carries: descriptors at both ends, rate and latency."""
+        found: dict[str, list[tuple[str, str, int, int]]] = {}
         for system in self.systems:
             nodes = {node.id: node.descriptor_digest for node in system.nodes}
             for link in system.links:
                 a, b = nodes.get(link.a.node), nodes.get(link.b.node)
                 if a and b:
-                    ends = found.setdefault(link.id, [])
-                    ends += [(a, b)] if link.a_to_b_bytes_per_s else []
-                    ends += [(b, a)] if link.b_to_a_bytes_per_s else []
+                    ways, latency = found.setdefault(link.id, []), link.latency_ns or 0
+                    there, back = link.a_to_b_bytes_per_s, link.b_to_a_bytes_per_s
+                    ways += [(a, b, there, latency)] if there else []
+                    ways += [(b, a, back, latency)] if back else []
         return found
 
     def memory(self, slot: str, name: str) -> Memory | None:
