@@ -12,6 +12,8 @@ from cep.arrays import read_npz
 from cep.v1.plan import Plan
 from tests.end_to_end.workbench import SPREAD
 
+BESIDE = ("--descriptors", "descriptors", "--policy", "policy.json", "--store", "store")
+
 pytestmark = pytest.mark.xdist_group("end_to_end")
 
 
@@ -33,9 +35,12 @@ def test_a_plan_brings_its_compiled_code_along(own):
     assert made.status == 0, made.stdout
     compiled = Plan.from_text((own / "compiled.json").read_bytes())
     assert {a.abi for a in compiled.artifacts} == {"onnxruntime", "openvino"}
-    assert len(made.said["artifacts"]) == len(compiled.evidence) == len(compiled.artifacts)
-    assert own.cep("sign", "compiled.json", "--key", "planner.pem", "-o", "compiled.dsse.json")
-    assert own.cep("verify", "compiled.dsse.json", "--store", "store").status == 0
+    certificates = [entry for entry in compiled.evidence if entry.kind == "differential"]
+    assert len(made.said["artifacts"]) == len(certificates) == len(compiled.artifacts)
+    signed = own.cep("sign", "compiled.json", "--key", "planner.pem", "-o", "compiled.dsse.json")
+    assert signed.status == 0, signed.stdout
+    judged = own.cep("verify", "compiled.dsse.json", *BESIDE)
+    assert judged.status == 0, judged.stdout
 
     after = outputs_of(own, "compiled.dsse.json")
     for name, array in before.items():
@@ -48,7 +53,7 @@ def test_a_plan_brings_its_compiled_code_along(own):
 
     path = own.store.artifact_path(compiled.artifacts[0].digest)
     path.write_bytes(path.read_bytes()[:-1] + b"?")
-    spoiled = own.cep("verify", "compiled.dsse.json", "--store", "store")
+    spoiled = own.cep("verify", "compiled.dsse.json", *BESIDE)
     assert (spoiled.status, spoiled.codes) == (1, ["CEP-I2"])
     path.unlink()
     assert own.cep("artifact", "check", "compiled.dsse.json").codes == ["CEP-I2"]
@@ -58,7 +63,7 @@ def test_code_of_another_region_is_found_out(own):
     """A planner who swaps two certified artifacts is refused; without certificates, too."""
     assert own.cep("artifact", "make", SPREAD, "-o", "compiled.json").status == 0
     plan = json.loads((own / "compiled.json").read_bytes())
-    plan["evidence"] = plan["evidence"][:1]
+    plan["evidence"] = plan["evidence"][:-1]
     Path(own / "broken.json").write_text(json.dumps(plan, sort_keys=True, separators=(",", ":")))
-    answer = own.cep("verify", "broken.json", "--unsigned", "--store", "store")
+    answer = own.cep("verify", "broken.json", "--unsigned", *BESIDE)
     assert (answer.status, answer.codes) == (1, ["CEP-E3"])
