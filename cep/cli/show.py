@@ -35,6 +35,8 @@ def show(plan_file: Path, page: Path | None) -> Outcome:
 
     PLAN may be signed or not; signatures are not checked: that is 'cep verify'.
     """
+    from cep.planner.promises import in_words
+
     plan = read_document(plan_file, Plan)
     opened = open_input(plan_file)
     if page is not None:
@@ -45,8 +47,10 @@ def show(plan_file: Path, page: Path | None) -> Outcome:
         f"graph   {plan.source.graph_digest} from {plan.source.capture_tool or 'an unnamed tool'}",
         f"valid   {plan.not_before or plan.issued_at} to {plan.expires_at}",
         f"what    {summary(plan)}",
+        f"promise {in_words(plan.constraints)}",
         *(f"rewrite {line}" for line in _rewrites(plan)),
         *_stream(plan),
+        *_guards(plan),
         *(f"symbol  {s.name}: {s.min} to {s.max}" for s in plan.symbols),
         *_bindings(plan),
         *(f"device  {d.slot}: {d.descriptor_digest or d.predicate}" for d in plan.devices),
@@ -93,6 +97,19 @@ def _stream(plan: Plan) -> list[str]:
     return [f"stream  {count} micro-batches, which take turns with {copies} copies of the arenas"]
 
 
+def _guards(plan: Plan) -> list[str]:
+    """Return what is watched while the plan runs, and what follows."""
+    safety = plan.safety
+    if safety is None:
+        return []
+    watched = ["failures"]
+    if safety.watchdog_ppm is not None:
+        watched.append(f"more than {safety.watchdog_ppm / 1e6:g} times the p99")
+    watched += ["numbers that are none"] if safety.nan_guard else []
+    watched += [f"{x.quantity} of {x.device} above {x.max}" for x in safety.limits]
+    return [f"guard   {', '.join(watched)}: {safety.on_trip or 'nothing is said'} follows"]
+
+
 def _bindings(plan: Plan) -> list[str]:
     values = {v.id: v for v in plan.values}
     return [
@@ -120,4 +137,6 @@ def _step(plan: Plan, index: int, step: Step) -> str:
         what = f"{step.collective.kind} in group {step.collective.group}"
     else:
         what = "call"
-    return f"step    {index} on {step.queue}: {what}{estimate}{waits}"
+    others = ", ".join(alternate.queue for alternate in step.alternates)
+    instead = f", or else on {others}" if others else ""
+    return f"step    {index} on {step.queue}: {what}{estimate}{waits}{instead}"
