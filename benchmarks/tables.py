@@ -29,6 +29,7 @@ TITLES: Final = {
     "verifier": "Verification",
     "startup": "Start of a command",
     "documents": "Documents",
+    "fuzz": "Fuzzing",
 }
 PEERS: Final = {
     "decode": "json.loads",
@@ -149,6 +150,8 @@ def misses(found: Mapping[str, Result]) -> Iterator[str]:
                 f"verification of {row['steps']} steps: {growth:.2f} times as long a step as of a "
                 f"tenth of them; the target is {verifier['target_growth'] / 10}"
             )
+    for failure in found["fuzz"]["failures"]:
+        yield f"fuzzing, input {failure['input']} ({failure['kind']}): {failure['problem']}"
 
 
 def marginal_step_ns(steps: Result) -> int:
@@ -251,12 +254,23 @@ def _grown(result: Result) -> list[tuple[Result, float | None]]:
 
 def _verifier(result: Result) -> Iterator[str]:
     yield _table(
-        ("a step", "growth", "ratio to json.loads", "steps", "plan", "verify", "peak memory", "n"),
+        (
+            "a step",
+            "growth",
+            "ratio to json.loads",
+            "ratio to onnx.checker",
+            "steps",
+            "plan",
+            "verify",
+            "peak memory",
+            "n",
+        ),
         (
             (
                 time(row["ns_per_step"]) + _mark(row["ns_per_step"] > result["target_step_ns"]),
                 "–" if growth is None else f"{growth:.2f}",
                 f"{row['verify']['p50_ns'] / row['json']['p50_ns']:.1f}",
+                f"{row['verify']['p50_ns'] / row['onnx']['p50_ns']:.1f}",
                 str(row["steps"]),
                 size(row["plan_bytes"]),
                 time(row["verify"]["p50_ns"]),
@@ -264,6 +278,18 @@ def _verifier(result: Result) -> Iterator[str]:
                 str(row["verify"]["n"]),
             )
             for row, growth in _grown(result)
+        ),
+    )
+    yield "Where the time goes, for each step; `rules M` are those of family M:"
+    phases = sorted({phase for row in result["rows"] for phase in row["phases_ns"]})
+    yield _table(
+        ("steps", *phases),
+        (
+            (
+                str(row["steps"]),
+                *(time(row["phases_ns"].get(phase, 0) / row["steps"]) for phase in phases),
+            )
+            for row in result["rows"]
         ),
     )
 
@@ -311,12 +337,33 @@ def _documents(result: Result) -> Iterator[str]:
     yield _table(("ratio", "step", "time", "beside", "its time", "n"), rows)
 
 
+def _fuzz(result: Result) -> Iterator[str]:
+    slow, grown = result["slowest"], result["largest_growth"]
+    yield (
+        f"{result['inputs']} inputs with seed {result['seed']}, {size(result['bytes'])} in all: "
+        f"{len(result['failures'])} failures. An input took {time(result['mean_ns'])} in the mean, "
+        f"the slowest, number {slow['input']}, took {time(slow['ns'])}. The largest process had "
+        f"{size(result['peak_bytes'])}, and none grew by more than {size(grown['bytes'])} with one "
+        "input. An input may be refused by several rules, and counts for each of them."
+    )
+    families: dict[str, list[str]] = {}
+    for code, count in result["codes"].items():
+        family = code if "-" not in code else code.rstrip("0123456789")
+        families.setdefault(family, []).append(f"{code} {count}")
+    yield _table(
+        ("family", "inputs by code"),
+        ((family, ", ".join(counts)) for family, counts in sorted(families.items())),
+    )
+    yield _table(("kind", "inputs"), ((k, str(n)) for k, n in result["kinds"].items()))
+
+
 SECTIONS: Final[Mapping[str, Callable[[Result], Iterable[str]]]] = {
     "one_region": _one_region,
     "per_step": _per_step,
     "verifier": _verifier,
     "startup": _startup,
     "documents": _documents,
+    "fuzz": _fuzz,
 }
 
 

@@ -1,6 +1,7 @@
 """Inputs for the fuzzer: documents and envelopes, changed at random in the ways that parsers fear.
 
-An input is a function of a seed and a number alone, so that any of a million can be made again.
+With the same conformance vectors, which inputs start from, an input is a function of a seed and a
+number alone, so that any of a million can be made again.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ def bases():
             continue
         try:
             document = json.loads(payload)
-        except ValueError:
+        except (ValueError, RecursionError):
             document = None
         found.append(Base(name, vector.question.input, payload, known[given], document))
     return tuple(found)
