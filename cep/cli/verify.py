@@ -37,7 +37,9 @@ _FINDINGS: Final = "findings"
 _CODE: Final = re.compile(r"[A-Za-z]{3}-[A-Za-z]\d+")
 _MOST_EXPLAINED: Final = 20
 """Places that are explained at most."""
-_OF_MEANING: Final = frozenset({"CEP-O1", "CEP-O3", "CEP-O4", *(f"CEP-M{n}" for n in range(2, 8))})
+_OF_MEANING: Final = frozenset(
+    {"CEP-O1", "CEP-O3", "CEP-O4", "CEP-R2", *(f"CEP-M{n}" for n in range(2, 8))}
+)
 """Rules whose breach a run of the abstract machine shows."""
 _MOST_STATES: Final = 5_000
 """States of the abstract machine that are looked at for a short run that goes wrong."""

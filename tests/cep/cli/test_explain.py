@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from acp.canonical import canonicalize
 from cep.cli import main
 from tests.cep.plans import POLICY, all_of, at, buffer, fork, mutated, op, together, transfer
+from tests.cep.verify.test_safety import safe
 
 
 @pytest.fixture
@@ -226,3 +227,24 @@ def test_show_names_collectives_and_streams(cep, tmp_path):
         case.seal()
         (tmp_path / name).write_bytes(canonicalize(case.plan))
         assert said in cep("show", tmp_path / name).stdout
+
+
+def test_show_names_guards_and_alternates(cep, tmp_path):
+    limits = [{"device": "left", "quantity": "power_mw", "max": "9000"}]
+    guards = safe([(2, "right")], on_trip="ALTERNATE", watchdog_ppm="2500000", limits=limits)
+    case = mutated("fork", guards)
+    case.seal()
+    (tmp_path / "plan.json").write_bytes(canonicalize(case.plan))
+    shown = cep("show", tmp_path / "plan.json").stdout
+    assert (
+        "guard   failures, more than 2.5 times the p99, power_mw of left above 9000: "
+        "ALTERNATE follows"
+    ) in shown
+    assert ", after right@1, or else on right" in shown
+
+
+def test_a_trip_that_leads_nowhere_is_shown(verify):
+    case = mutated("fork", safe(on_trip="ALTERNATE", nan_guard=True))
+    shown = json.loads(verify(case, "--format", "json").stdout)["interleaving"]
+    assert shown["events"] == ["BEGIN(0) on 'left'", "TRIP(0) on 'left'"]
+    assert shown["fault"].endswith("a guard stops step 0, which has no alternate")
