@@ -88,6 +88,14 @@ def _power(xp: Any, arrays: Sequence[Any], given: Mapping[str, Any]) -> Any:
     return xp.pow(wide(xp, arrays[0]), number(xp, given["exponent"], arrays[0]))
 
 
+def _log_of_more(xp: Any, x: Any) -> Any:
+    """Return log(1 + x), by the logarithm of the rounded sum; log1p of XLA loses digits."""
+    more = 1.0 + x
+    plain = (more == 1.0) | xp.isinf(more)
+    safe = xp.where(plain, 2.0, more)
+    return xp.where(plain, xp.where(more == 1.0, x, more), xp.log(safe) * (x / (safe - 1.0)))
+
+
 def _leaky(xp: Any, arrays: Sequence[Any], given: Mapping[str, Any]) -> Any:
     x = wide(xp, arrays[0])
     return xp.where(x > 0, x, x * number(xp, given["negative_slope"], arrays[0]))
@@ -122,7 +130,7 @@ POINTWISE: Final[dict[str, Function]] = {
     "isnan": _float(lambda xp, x: xp.isnan(x)),
     "log": _float(lambda xp, x: xp.log(x)),
     "log10": _float(lambda xp, x: xp.log10(x)),
-    "log1p": _float(lambda xp, x: xp.log1p(x)),
+    "log1p": _float(_log_of_more),
     "log2": _float(lambda xp, x: xp.log2(x)),
     "reciprocal": _float(lambda _, x: 1.0 / x),
     "round": _float(lambda xp, x: xp.round(x)),
