@@ -25,12 +25,14 @@ from cep.cli.inputs import (
 )
 from cep.cli.passes import chosen, pass_options
 from cep.cli.promises import promise_options
+from cep.cli.streams import stream_options
 
 if TYPE_CHECKING:
     from cep.compiler import CompiledModel
     from cep.planner.compile import Regions
     from cep.planner.guarding import Guards
     from cep.planner.promises import Promises
+    from cep.v1.plan import Stream
 
 _MAX_STEM: Final = 128
 
@@ -119,6 +121,7 @@ _MAX_STEM: Final = 128
 @click.option("--graph", "graph_file", type=FILE, help="Also write the captured graph here.")
 @promise_options
 @guard_options
+@stream_options
 @pass_options
 @store_option
 def compile_(  # noqa: PLR0917 - one parameter an option
@@ -138,6 +141,7 @@ def compile_(  # noqa: PLR0917 - one parameter an option
     graph_file: Path | None,
     promises: Promises,
     guards: Guards,
+    stream: Stream | None,
     names: tuple[str, ...],
     store: Path | None,
     **values: int,
@@ -169,6 +173,7 @@ def compile_(  # noqa: PLR0917 - one parameter an option
         promises=promises,
         deterministic=deterministic,
         guards=guards,
+        stream=stream,
     )
     weights = Store(store_beside(output, store))
     with about(model):

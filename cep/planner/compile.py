@@ -16,6 +16,7 @@ from cep.planner.placement import Costs, Link, Stretch, costs_of, place
 from cep.planner.predicates import check_predicates, demanding
 from cep.planner.promises import Promises, Promising, in_words, staying
 from cep.planner.schedule import Scheduler
+from cep.planner.streaming import streamed
 from cep.planner.wellformed import check_graph
 from cep.v1.plan import Constraints, Plan
 from cep.v1.plan import Device as PlanDevice
@@ -23,7 +24,7 @@ from cep.v1.plan import Device as PlanDevice
 if TYPE_CHECKING:
     from acp.v1.system import SystemDescriptor
     from cep.v1.graph import Graph
-    from cep.v1.plan import Source
+    from cep.v1.plan import Source, Stream
 
 LEAST_OPERATIONS: Final = 8
 """Fewest operations of a region that is cut off because that is cheaper."""
@@ -49,6 +50,7 @@ class Options:
         promises: What the plan promises.
         deterministic: The same inputs must give the same bits.
         guards: What is watched while the plan runs, and what follows.
+        stream: Micro-batches and copies of the arenas; None for a plan that is done once a run.
     """
 
     issuer: str
@@ -63,6 +65,7 @@ class Options:
     promises: Promises = field(default_factory=Promises)
     deterministic: bool = False
     guards: Guards = field(default_factory=Guards)
+    stream: Stream | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,8 @@ def compile_plan(
         stretches = _placed(costs, options)
     ended("place", f"{len(stretches)} regions: {_named(stretches, usable)}")
     used = sorted({s.device for s in stretches})
-    schedule = Scheduler(view, usable, links).schedule(stretches)
+    apart = options.stream is not None
+    schedule = Scheduler(view, usable, links, apart).schedule(stretches)
     ended(
         "lay out",
         f"{len(schedule.steps)} steps, {len(schedule.buffers)} buffers in "
@@ -170,6 +174,7 @@ def compile_plan(
         ),
         provenance=(digest(system.to_json()),),
     )
+    plan = streamed(plan, options.stream)
     plan = Guarding(plan, view, usable, sizes).guarded(options.guards)
     if plan.safety is not None:
         others = sum(len(step.alternates) for step in plan.steps)

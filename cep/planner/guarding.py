@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from cep.opset.definition import FLOATS
 from cep.planner.devices import Device, PlanningError
 from cep.planner.schedule import MAX_NS
 from cep.planner.work import size_bytes
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from cep.graph import GraphView
 
 OnTrip: TypeAlias = Literal["ALTERNATE", "DRAIN", "ABORT"]
-FLOATS: Final = ("f64", "f32", "f16", "bf16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,5 +201,6 @@ class Guarding:
                 weights[named[queue]] |= read & self._view.constants.keys()
         for slot, held in sorted(weights.items()):
             size = sum(size_bytes(self._view.types[v], {}) for v in held)
-            arenas = sum(arena.bytes for arena in plan.arenas if arena.device == slot)
+            copies = plan.stream.ring_depth if plan.stream is not None else 1
+            arenas = copies * sum(a.bytes for a in plan.arenas if a.device == slot)
             yield PeakBytes(device=slot, bytes=arenas + size)

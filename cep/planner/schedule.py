@@ -51,11 +51,13 @@ class Scheduler:
         view: The graph.
         devices: Devices of the plan.
         links: How devices reach each other's memory.
+        apart: Nothing else may lie where inputs and outputs do, as streams demand.
     """
 
     view: GraphView
     devices: Sequence[Device]
     links: Mapping[tuple[int, int], Link | None]
+    apart: bool = False
     _steps: list[Step] = field(default_factory=list)
     _buffers: dict[tuple[str, str], int] = field(default_factory=dict)
     _owner: dict[str, int] = field(default_factory=dict)
@@ -163,15 +165,21 @@ class Scheduler:
     def _size(self, value: str) -> int:
         return most_bytes(self.view.types[value], self.view.ranges)
 
+    def _life(self, value: str, index: int) -> Life:
+        first, last = self._made[index], self._used.get(index, -1)
+        if self.apart and self.view.roles[value] in ("IN", "OUT"):
+            first, last = -1, len(self._steps)
+        return Life(value, self._size(value), first, max(first, last))
+
     def _finish(self) -> Schedule:
         arenas, offsets = [], {}
         for number, (domain, owner) in enumerate(self._owner.items()):
             lives = [
-                Life(value, self._size(value), self._made[index], self._used.get(index, -1))
+                self._life(value, index)
                 for (value, place), index in self._buffers.items()
                 if place == domain
             ]
-            layout = lay_out([Life(v.name, v.size, v.first, max(v.first, v.last)) for v in lives])
+            layout = lay_out(lives)
             device = self.devices[owner]
             arenas.append(
                 Arena(
