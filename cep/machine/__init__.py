@@ -5,8 +5,9 @@ says it by running every interleaving of the plan's steps. The two share the doc
 table of operations, and nothing else; that they agree is the verifier's main test.
 
     >>> from cep.machine import Kind
-    >>> sorted(kind.name for kind in Kind)
-    ['COLLECTIVE', 'CONSTANT', 'IN_PLACE', 'OUTPUT', 'RACE', 'START', 'STUCK', 'TRIP', 'WRONG_CONTENT']
+    >>> sorted(kind.name for kind in Kind)  # doctest: +NORMALIZE_WHITESPACE
+    ['COLLECTIVE', 'CONSTANT', 'IN_PLACE', 'OUTPUT', 'RACE', 'START', 'STUCK', 'TRIP',
+     'WRONG_CONTENT']
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from cep.opset import PREFIX
+from cep.opset.definition import FLOATS
 from cep.opset.pointwise import POINTWISE
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 NOTHING: Final = -1
 """Content ⊥. The content busy(t) is -2 - t; buffer b of n in micro-batch m is m·n + b."""
-FLOATS: Final = ("f64", "f32", "f16", "bf16")
 POINTWISE_TARGETS: Final = frozenset(PREFIX + name for name in POINTWISE.operations)
 
 

@@ -27,7 +27,7 @@ def deadline(s: Subject) -> Iterator[Finding]:
     if limit is None:
         return
     wrong = False
-    for i, path, p99 in _estimates(s, "p99_ns"):
+    for i, path, p99 in estimates(s, "p99_ns"):
         least = _least_ns(s, s.plan.steps[i])
         if not p99 or p99 < least:
             wrong = True
@@ -48,7 +48,7 @@ def deadline(s: Subject) -> Iterator[Finding]:
 def expected(s: Subject) -> tuple[list[int], Timing]:
     """Return the most that each step takes by its p99, and the times of a run that follow."""
     took, silicon = [0] * len(s.plan.steps), _silicon(s)
-    for i, _, p99 in _estimates(s, "p99_ns"):
+    for i, _, p99 in estimates(s, "p99_ns"):
         took[i] = max(took[i], p99 or 0)
     took = [max(took[i] for i in members) for members in s.party]
     needs = [silicon[s.device_of(i)] if step.run else () for i, step in enumerate(s.plan.steps)]
@@ -62,7 +62,7 @@ def energy(s: Subject) -> Iterator[Finding]:
     if limit is None:
         return
     used = [0] * len(s.plan.steps)
-    for i, path, energy_fj in _estimates(s, "femtojoules"):
+    for i, path, energy_fj in estimates(s, "femtojoules"):
         used[i] = max(used[i], energy_fj or 0)
         if energy_fj is None:
             yield Finding(path, "femtojoules are not stated: a limit of energy needs them of each")
@@ -72,7 +72,7 @@ def energy(s: Subject) -> Iterator[Finding]:
         yield Finding(("constraints", "energy_fj"), message)
 
 
-def _estimates(
+def estimates(
     s: Subject, member: Member
 ) -> Iterator[tuple[int, tuple[str | int, ...], int | None]]:
     """Yield a number of each estimate, of steps and alternates: the step, the place, the number."""
