@@ -45,7 +45,7 @@ def test_every_dependency_is_pinned_inside_its_range(project, pins):
 
 
 def test_extras_are_the_promised_ones(project):
-    promised = {"runtime", "adapters", "gpu", "conformance", "demo", "dev"}
+    promised = {"runtime", "adapters", "smt", "gpu", "conformance", "demo", "dev"}
     assert set(project["optional-dependencies"]) == promised
 
 
