@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from cep.expr import Dim
-from cep.prove import at_most
+from cep.expr import ONE, Dim, product
 from cep.opset import PREFIX
+from cep.prove import at_most
 from reference_runtime.adapter import StepError, Thunk, UnsupportedError, View
 
 if TYPE_CHECKING:
@@ -29,6 +29,11 @@ _KEEPS_VALUES: Final = frozenset(
     )
 )  # fmt: skip
 """Operations whose results hold no other elements than their first operand."""
+
+
+_ORDERS: Final = frozenset({"sort", "topk"})
+_PLACES: Final = _ORDERS | {"argmax", "argmin"}
+"""Operations that make indices of the axis that they look along; those of `_ORDERS` second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,12 @@ def reasons(region: Region) -> Iterator[str]:
 
 
 def _stays_inside(maker: Node, use: Use, region: Region) -> bool:
-    """Say whether a range of integers, or a clamped one, is inside the axis for all sizes."""
+    """Say whether a range of integers, a clamped one, or a place is inside the axis always."""
+    name = maker.target.removeprefix(PREFIX)
+    if name in _PLACES:
+        size = _searched(maker, region)
+        place = name not in _ORDERS or use.source == maker.outputs[1]
+        return place and bool(at_most(size, use.size, region.ranges))
     first, last = maker.attributes.get("min"), maker.attributes.get("max")
     if maker.target == f"{PREFIX}arange.start_step":
         first, end = maker.attributes["start"], maker.attributes["end"]
@@ -99,6 +109,14 @@ def _stays_inside(maker: Node, use: Use, region: Region) -> bool:
     ranges = region.ranges
     above = at_most(high + Dim.constant(1), use.size, ranges)
     return bool(at_most(least, low, ranges) and above)
+
+
+def _searched(maker: Node, region: Region) -> Dim:
+    """Return how many places there are, of which an operation finds one or brings some to order."""
+    shape, at = region.types[maker.inputs[0]].shape, maker.attributes.get("dim")
+    if not isinstance(at, int):
+        return product(shape)
+    return shape[at] if shape else ONE
 
 
 def check_constants(region: Region, constants: Mapping[str, View]) -> None:

@@ -583,3 +583,31 @@ def test_an_index_that_is_computed_is_refused_unless_it_is_shown_to_be_inside(ad
     for name in STACKS[1:]:
         assert adapters[name].supports(shown).ok
         assert any("does not refuse" in r for r in adapters[name].supports(computed).reasons)
+
+
+def places(b, first, last):
+    """The rows of a table of 10 that are found along an axis of `first` scores, and in order."""
+    w, x = b.input("w", "f32[10, 4]"), b.input("x", f"f32[s0, {first}]")
+    best = b.op("topk", x, k=2, dim=1, largest=True)
+    found = (b.op("argmax", x, dim=1, keepdim=False), f"{best[:-1]}1")
+    return b.region(b.op("embedding", w, found[last]))
+
+
+@pytest.mark.parametrize("last", [0, 1], ids=["argmax", "topk"])
+def test_a_place_that_was_found_is_inside_what_is_as_long(adapters, last):
+    for name in STACKS[1:]:
+        shown, beyond = (places(RegionBuilder(), size, last) for size in (10, 11))
+        assert adapters[name].supports(shown).ok, adapters[name].supports(shown).reasons
+        assert any("does not refuse" in r for r in adapters[name].supports(beyond).reasons)
+        got, expected = (
+            run(prepare(adapters[n], shown, {}), shown, {"s0": 3}) for n in (name, "torch-cpu")
+        )
+        np.testing.assert_allclose(got[0], expected[0])
+
+
+def test_elements_in_order_are_no_places(adapters):
+    b = RegionBuilder()
+    w, i = b.input("w", "f32[10, 4]"), b.input("i", "i64[s0, 10]")
+    sorted_first = b.op("sort", i, dim=1, descending=False)
+    region = b.region(b.op("embedding", w, sorted_first))
+    assert any("does not refuse" in r for r in adapters["onnxruntime-cpu"].supports(region).reasons)
