@@ -177,11 +177,14 @@ def _base64(data: bytes) -> str:
 def _unbase64(text: str, path: str) -> bytes:
     alphabet = b"-_" if "-" in text or "_" in text else b"+/"
     try:
-        data = base64.b64decode(text, altchars=alphabet)
+        data = base64.b64decode(text, altchars=alphabet, validate=True)
     except (ValueError, binascii.Error):
         data = b""
-    # Decoders skip stray characters and unused bits; only the one form that encodes back is taken.
-    if base64.b64encode(data, altchars=alphabet).decode("ascii") != text:
+    # Decoders skip unused bits and take both alphabets; only what encodes back is taken here. That
+    # is told by the length and the last group, if the rest is of one alphabet.
+    last = base64.b64encode(data[max(len(data) - 1, 0) // 3 * 3 :], altchars=alphabet)
+    mixed = alphabet == b"-_" and ("+" in text or "/" in text)
+    if mixed or len(text) != -(-len(data) // 3) * 4 or not text.endswith(last.decode("ascii")):
         reason = "not Base64 (RFC 4648 section 4 or 5, padded, without stray characters or bits)"
         raise SignatureError.because("ENV-E2", reason, path)
     return data

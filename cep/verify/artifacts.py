@@ -7,7 +7,7 @@ semantics of the very region it stands for (CEP-E3). Whoever has the artifact ca
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 Path: TypeAlias = tuple[str | int, ...]
 
 
-def named_artifacts(step: Step) -> Iterator[tuple[Path, str, str]]:
-    """Yield where a step names an artifact, which, and the queue whose device is to load it."""
+def named_artifacts(step: Step) -> Sequence[tuple[Path, str, str]]:
+    """Return where a step names an artifact, which, and the queue whose device is to load it."""
+    found: list[tuple[Path, str, str]] = []
     if step.run is not None and step.run.artifact is not None:
-        yield ("run", "artifact"), step.run.artifact, step.queue
+        found.append((("run", "artifact"), step.run.artifact, step.queue))
     for i, alternate in enumerate(step.alternates):
         if alternate.artifact is not None:
-            yield ("alternates", i, "artifact"), alternate.artifact, alternate.queue
+            found.append((("alternates", i, "artifact"), alternate.artifact, alternate.queue))
+    return found
 
 
 @rule("CEP-C3", stage=4)

@@ -101,8 +101,9 @@ def queues(s: Subject) -> Iterator[Finding]:
                 f"{queue.device!r} has {found} {queue.kind} queues; its descriptor allows {allowed}"
             )
             yield Finding(("queues", i), message)
-    for i, step in enumerate(s.plan.steps):
-        yield from suited_to(s, i, step.queue)
+    steps = s.plan.steps
+    bodies = ((t.queue, t.run is None, t.transfer is None, t.collective is None) for t in steps)
+    yield from once(bodies, lambda i: suited_to(s, i, steps[i].queue))
 
 
 def suited_to(s: Subject, i: int, queue: str) -> Iterator[Finding]:

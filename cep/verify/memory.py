@@ -62,19 +62,19 @@ def in_bounds(s: Subject) -> Iterator[Finding]:
 def in_place(s: Subject) -> Iterator[Finding]:
     """A step overwrites what it reads only where that is declared and harmless."""
     pairs = 0
+    taking_over = {i for i, b in enumerate(s.plan.buffers) if b.in_place_of is not None}
     for i, step in enumerate(s.plan.steps):
         pairs += len(step.reads) * len(step.writes)
         if pairs > MAX_PAIRS:
             message = f"more than {MAX_PAIRS} pairs of operands; their overlaps cannot be checked"
             yield Finding(("steps", i), message)
             return
-        taken_over = any(s.plan.buffers[b].in_place_of is not None for b in step.writes)
-        users = _users(s, i) if taken_over else {}
+        users = {} if taking_over.isdisjoint(step.writes) else _users(s, i)
         for j, write in enumerate(step.writes):
-            target = s.plan.buffers[write]
             overlapped = _overlapped(s, write, step.reads)
-            if not overlapped and target.in_place_of is None:
+            if not overlapped and write not in taking_over:
                 continue
+            target = s.plan.buffers[write]
             for read in sorted(overlapped - {target.in_place_of}):
                 message = (
                     f"{target.value!r} overlaps {s.plan.buffers[read].value!r}, which the step "

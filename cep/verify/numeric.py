@@ -65,5 +65,6 @@ def _places(s: Subject) -> Iterator[tuple[int, str]]:
     """Yield each op with each device that may compute it."""
     for i, step in enumerate(s.plan.steps):
         _, ops = s.work(i)
-        slots = {s.device_of(i), *(s.device_of(i, k) for k, _ in enumerate(step.alternates))}
-        yield from product(ops, sorted(slots) if ops else ())
+        if ops:
+            slots = {s.device_of(i), *[s.device_of(i, k) for k in range(len(step.alternates))]}
+            yield from product(ops, sorted(slots))

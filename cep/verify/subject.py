@@ -242,6 +242,7 @@ class Subject:
             len(t.alternates)
             * (1 + len(t.reads) + len(t.writes) + (len(t.run.ops) if t.run else 0))
             for t in self.plan.steps
+            if t.alternates
         )
         if work > MAX_ALTERNATES:
             return None

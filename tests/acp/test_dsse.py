@@ -181,3 +181,23 @@ def test_any_bytes_give_an_envelope_or_a_diagnostic(data):
     except Refused:
         return
     assert Envelope.from_bytes(envelope.to_bytes()) == envelope
+
+
+def is_form_of_its_bytes(text, altchars):
+    try:
+        data = base64.b64decode(text, altchars=altchars)
+    except ValueError:
+        return False
+    return base64.b64encode(data, altchars=altchars).decode() == text
+
+
+@given(st.text("AQgw+/-_= \n", max_size=12))
+def test_base64_is_what_encodes_back_in_one_alphabet(text):
+    try:
+        payload = Envelope.from_bytes(envelope_json(payload=text)).payload
+    except SignatureError:
+        payload = None
+    forms = [alphabet for alphabet in (b"+/", b"-_") if is_form_of_its_bytes(text, alphabet)]
+    assert (payload is not None) == bool(forms)
+    for alphabet in forms:
+        assert payload == base64.b64decode(text, altchars=alphabet)
