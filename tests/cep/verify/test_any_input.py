@@ -31,7 +31,7 @@ from tests.cep.plans import (
     value,
 )
 
-FORBIDDEN = ("torch", "numpy", "onnx", "onnxruntime", "openvino", "safetensors", "sympy",
+FORBIDDEN = ("torch", "numpy", "onnx", "onnxruntime", "openvino", "safetensors", "sympy", "z3",
              "transformers", "cep.planner", "cep.capture", "reference_runtime")  # fmt: skip
 
 
