@@ -25,6 +25,7 @@ from conformance.author.book import NOW, Book, Edit, Json, Question, Vector, edi
 from conformance.author.documents import DIGEST, STATUS, entry
 from conformance.author.plans import POLICY, Deck
 
+_CODE: Final[Json] = {"digest": DIGEST, "media_type": "text/plain", "abi": "toy"}
 _EVERY_RULE: Final = (
     "CEP-I1 CEP-I2 CEP-I3 CEP-I4 CEP-I5 CEP-I6 CEP-T1 CEP-T2 CEP-T3 CEP-T4 CEP-T5 CEP-T6 CEP-S1 "
     "CEP-S2 CEP-S3 CEP-S4 CEP-M1 CEP-M2 CEP-M3 CEP-M4 CEP-M5 CEP-M6 CEP-M7 CEP-M8 CEP-O1 CEP-O2 "
@@ -299,7 +300,7 @@ def _integrity(chapters: Chapters, base: Sheet) -> None:
         ("energy", "a limit of energy", ("/constraints/energy_fj", "1000000")),
         ("locality", "a locality label", ("/constraints/locality_labels", ["eu"])),
         ("alternates", "an alternate", ("/steps/1/alternates", [{"queue": "ql"}])),
-        ("artifact", "compiled code", ("/steps/1/run/artifact", DIGEST)),
+        ("artifact", "compiled code", ("/artifacts", [_CODE])),
         ("layout", "a layout", ("/values/3/layout", "blocked")),
         ("network", "a queue of a network", ("/queues/1/kind", "NET")),
     ):
