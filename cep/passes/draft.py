@@ -70,7 +70,7 @@ class Draft:
     folded: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.graph = Definitions.of(GraphView.of(self.source))
+        self.graph = Definitions.of(GraphView.of(self.source), self.source.ops)
         self.results = frozenset(binding.value for binding in self.source.outputs)
 
     def nodes(self) -> list[Node]:
@@ -153,7 +153,7 @@ class Draft:
             return None
         kept = {op.outputs: op for op in result.ops}
         there = {constant.value for constant in result.constants}
-        original = Definitions.of(GraphView.of(self.source))
+        original = Definitions.of(GraphView.of(self.source), self.source.ops)
         nodes = original.live(binding.value for binding in self.source.outputs)
         ops = tuple(op for op in map(written, nodes) if kept.get(op.outputs) != op)
         read = {v for op in ops for v in op.inputs}

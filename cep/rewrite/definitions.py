@@ -7,7 +7,7 @@ is no longer used is dead, and the graph digest does not see it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -45,6 +45,7 @@ class Definitions:
         constants: Where stored values come from.
         ranges: Admissible sizes of each symbol.
         same: The value that stands for another, where a rewrite said so.
+        known: Operations as a document has them, by first result.
     """
 
     types: dict[str, TensorType]
@@ -52,12 +53,20 @@ class Definitions:
     constants: dict[str, Constant]
     ranges: Ranges
     same: dict[str, str] = field(default_factory=dict)
+    known: dict[str, tuple[Node, Op]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, view: GraphView) -> Definitions:
+    def of(cls, view: GraphView, ops: Sequence[Op]) -> Definitions:
         """Return the definitions of a graph whose types are as they must be (CEP-T3)."""
-        made = {value: node for node in view.nodes for value in node.outputs}
-        return cls(dict(view.types), made, dict(view.constants), view.ranges)
+        graph = cls(dict(view.types), {}, dict(view.constants), view.ranges)
+        graph.add(view.nodes, ops)
+        return graph
+
+    def add(self, nodes: Iterable[Node], ops: Iterable[Op]) -> None:
+        """Let some operations of a document make what they make."""
+        for node, op in zip(nodes, ops, strict=True):
+            self.nodes.update(dict.fromkeys(node.outputs, node))
+            self.known[node.outputs[0]] = (node, op)
 
     def copy(self) -> Definitions:
         """Return the same definitions, to change them apart."""
@@ -81,7 +90,7 @@ class Definitions:
     def node(self, value: str) -> Node | None:
         """Return the operation that makes a value, with operands as they are by now."""
         node = self.nodes.get(self.resolve(value))
-        if node is not None and any(v in self.same for v in node.inputs):
+        if self.same and node is not None and any(v in self.same for v in node.inputs):
             node = replace(node, inputs=tuple(map(self.resolve, node.inputs)))
             self.nodes.update(dict.fromkeys(node.outputs, node))
         return node
@@ -104,26 +113,29 @@ class Definitions:
             RewriteError: Nothing makes a value, or it depends on itself.
         """
         order: list[Node] = []
-        opened: set[str] = set()
-        done: set[str] = set()
+        done: dict[str, bool] = {}
         stack = [self.resolve(value) for value in wanted][::-1]
         while stack:
             node = self.node(stack[-1])
-            if node is None and stack[-1] not in self.types:
-                raise RewriteError(f"nothing makes {stack[-1]!r}")
-            name = stack[-1] if node is None else node.outputs[0]
-            if node is not None and name not in opened:
-                opened.add(name)
-                makers = ((v, self.nodes.get(v)) for v in reversed(node.inputs))
-                below = [v for v, maker in makers if maker is None or maker.outputs[0] not in done]
-                if any(v in self.nodes and self.nodes[v].outputs[0] in opened for v in below):
-                    raise RewriteError(f"{name!r} depends on itself")
-                stack += below
+            if node is None:
+                if stack[-1] not in self.types:
+                    raise RewriteError(f"nothing makes {stack[-1]!r}")
+                stack.pop()
                 continue
-            if node is not None and name not in done:
-                done.add(name)
-                order.append(node)
-            stack.pop()
+            name = node.outputs[0]
+            if name in done:
+                stack.pop()
+                if not done[name]:
+                    done[name] = True
+                    order.append(node)
+                continue
+            done[name] = False
+            for value in reversed(node.inputs):
+                maker = self.nodes.get(value)
+                if maker is None or maker.outputs[0] not in done:
+                    stack.append(value)
+                elif not done[maker.outputs[0]]:
+                    raise RewriteError(f"{name!r} depends on itself")
         return order
 
     def infer(self, node: Node) -> tuple[TensorType, ...]:
@@ -190,6 +202,11 @@ class Definitions:
         attributes = {key: given for key, given in term.attributes.items() if given != ()}
         return Node(PREFIX + term.name, tuple(operands), attributes, (name,))
 
+    def written(self, node: Node) -> Op:
+        """Return an operation as a document has it."""
+        first, op = self.known.get(node.outputs[0], (None, None))
+        return op if op is not None and first is node else written(node)
+
     def digest(self, like: Graph | Plan) -> str:
         """Return the graph digest, with the inputs, outputs, symbols and opsets of a document."""
         nodes = tuple(self.live(binding.value for binding in like.outputs))
@@ -200,7 +217,7 @@ class Definitions:
             symbols=like.symbols,
             values=(),
             constants=tuple(self.constants.values()),
-            ops=tuple(written(node) for node in nodes),
+            ops=tuple(map(self.written, nodes)),
             inputs=like.inputs,
             outputs=outputs,
         )

@@ -100,7 +100,7 @@ class Log:
             )
         except Refused as refusal:
             raise RewriteError(f"the log is malformed: {refusal.diagnostics[0]}") from None
-        graph = Definitions.of(view)
+        graph = Definitions.of(view, plan.ops)
         made = [value for node in own.nodes for value in node.outputs]
         given = {binding.value for binding in plan.inputs}
         if len({*made, *own.constants}) < len(made) + len(own.constants) or given & {*made}:
@@ -109,7 +109,7 @@ class Log:
             raise RewriteError("values and constants of a log are the same, and none is the plan's")
         for value in made:
             graph.constants.pop(value, None)
-        graph.nodes.update({value: node for node in own.nodes for value in node.outputs})
+        graph.add(own.nodes, self.ops)
         graph.constants.update(own.constants)
         graph.types = {v: view.types[v] for v in (*given, *graph.constants) if v in view.types}
         graph.types.update(own.types)
