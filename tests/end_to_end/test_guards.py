@@ -43,7 +43,8 @@ def test_a_guarded_plan_from_the_model_to_the_receipt(own, monkeypatch):
     plan = Plan.from_text((own / f"{NAME}.json").read_bytes())
     assert {"alternates", "safety"} <= set(plan.features)
     assert all(len(step.alternates) == len(DEVICES) - 1 for step in plan.steps)
-    verified = own.cep("verify", f"{NAME}.dsse.json", "--store", "store")
+    place = ("--store", "store", "--descriptors", "descriptors", "--policy", "policy.json")
+    verified = own.cep("verify", f"{NAME}.dsse.json", *place)
     assert verified.status == 0, verified
 
     done = run(own, f"{NAME}.dsse.json", given)
@@ -51,7 +52,8 @@ def test_a_guarded_plan_from_the_model_to_the_receipt(own, monkeypatch):
     assert told(own / "receipt.json") == ((), ())
     for name, array in read_npz(own / "out.npz").items():
         np.testing.assert_allclose(array, before[name], atol=1e-5)
-    checked = ("receipt", "verify", "receipt.json", "--plan", f"{NAME}.dsse.json")
+    judged = ("--plan", f"{NAME}.dsse.json", "--policy", "policy.json")
+    checked = ("receipt", "verify", "receipt.json", *judged)
     assert own.cep(*checked).status == 0
 
     # The same with a device whose first region fails every time.
