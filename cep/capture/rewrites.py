@@ -93,6 +93,36 @@ def _unfold(c: Converter, node: torch.fx.Node, given: Mapping[str, Any]) -> None
     c.finish(node, "permute", (windows,), {"dims": (*order, at + 1)})
 
 
+def _every_nth(c: Converter, node: torch.fx.Node, given: Mapping[str, Any]) -> None:
+    """Each `step`-th element: of the axis as rows of `step` elements, one column."""
+    source, step = c.value(given["self"]), given["step"]
+    shape = c.types[source].shape
+    at = given["dim"] % len(shape)
+    start, end = (c.bound(name, given[name], shape[at]) for name in ("start", "end"))
+    rows = shape[at].divided_by(step)
+    if rows is None or start.value is None or end != shape[at]:
+        raise CaptureError.because(
+            "CEP-X3",
+            f"{node.format_node()}: a step of {step} is taken to the end of an axis of a multiple "
+            f"of {step} elements only",
+        )
+    apart = (*shape[:at], rows, Dim.constant(step), *shape[at + 1 :])
+    (table,) = c.emit(node, "view", (source,), {"size": apart}, "rows")
+    place = {"dim": at + 1, "index": start.value % step}
+    (column,) = c.emit(node, "select.int", (table,), place, "column")
+    bounds = {"dim": at, "start": Dim.constant(start.value // step), "end": rows}
+    c.finish(node, "slice.Tensor", (column,), bounds)
+
+
+def _between(c: Converter, node: torch.fx.Node, given: Mapping[str, Any]) -> None:
+    """Bounds that are tensors: the larger of the lower one, then the smaller of the upper one."""
+    made = c.value(given["self"])
+    for name, operation in (("min", "maximum"), ("max", "minimum")):
+        if given[name] is not None:
+            (made,) = c.emit(node, operation, (made, c.value(given[name])), {}, name)
+    c.names[node] = made
+
+
 def _slice_scatter(c: Converter, node: torch.fx.Node, given: Mapping[str, Any]) -> None:
     """What comes before the slice, the source, and what comes after."""
     target, source = c.value(given["self"]), c.value(given["src"])
@@ -140,12 +170,17 @@ def _normalise_by_batch(c: Converter, node: torch.fx.Node, given: Mapping[str, A
     c.names[node] = (made,)
 
 
+def _with_gaps(name: str, given: Mapping[str, Any]) -> bool:
+    return name == "slice.Tensor" and given["step"] != 1
+
+
 def _number_less(name: str, given: Mapping[str, Any]) -> bool:
     return name == "sub.Tensor" and not hasattr(given["self"], "meta")
 
 
 _REWRITES: Final[Mapping[str, Rewrite]] = {
     "_native_batch_norm_legit.no_stats": _normalise_by_batch,
+    "clamp.Tensor": _between,
     "max.dim": _extreme("amax", "argmax"),
     "min.dim": _extreme("amin", "argmin"),
     "repeat": _repeat,
@@ -162,4 +197,6 @@ def rewrite_of(name: str, given: Mapping[str, Any]) -> Rewrite | None:
         name: ATen's name, with its overload.
         given: The call's arguments by name.
     """
+    if _with_gaps(name, given):
+        return _every_nth
     return _subtract_from if _number_less(name, given) else _REWRITES.get(name)

@@ -64,6 +64,9 @@ FUNCTIONS = {
     "sorted": lambda x: x.sort(-1, descending=True)[0],
     "rows of windows": lambda x: (x * 2).unfold(1, 2, 2),
     "rows of windows with gaps": lambda x: (x * 2).unfold(1, 1, 2),
+    "every second": lambda x: (x * 2)[:, 1::2] + x[:, ::2],
+    "every second, but not the first": lambda x: (x * 2)[:, 2::2],
+    "bounds that are computed": lambda x: torch.clamp(x, x.mean(1, keepdim=True), x.amax()),
     "a slice that is replaced": lambda x: torch.slice_scatter(x, x[:, :2] * 3, 1, 1, 3),
     "variances": lambda x: x.var(1) + x.var(-1, correction=0),
     "a power of two": lambda x: 2**x,
@@ -220,6 +223,9 @@ REFUSED = {
     ),
     "a range of fractions": (
         Function(lambda x: x + torch.arange(0.5, 4.5)), (X,), "not an integer",
+    ),
+    "every third of what is not a multiple": (
+        Function(lambda x: (x * 2)[:, ::3]), (X,), "a step of 3",
     ),
     "an input handed through": (Function(lambda x: x), (X,), "input or a weight as it is"),
     "a complex dtype": (
