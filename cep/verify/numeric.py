@@ -63,8 +63,8 @@ def rounding(s: Subject) -> Iterator[Finding]:
 
 def _places(s: Subject) -> Iterator[tuple[int, str]]:
     """Yield each op with each device that may compute it."""
-    for i, step in enumerate(s.plan.steps):
-        _, ops = s.work(i)
-        if ops:
-            slots = {s.device_of(i), *[s.device_of(i, k) for k in range(len(step.alternates))]}
-            yield from product(ops, sorted(slots))
+    slots = [{s.device_of(i)} for i in range(len(s.plan.steps))]
+    for i, k in s.alternates or ():
+        slots[i].add(s.device_of(i, k))
+    for i, found in enumerate(slots):
+        yield from product(s.work(i)[1], sorted(found))

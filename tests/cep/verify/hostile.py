@@ -137,6 +137,19 @@ def in_place_everywhere(case):
     plan["steps"] = [run("left", [*range(count)], [0], [*range(1, count + 1)])]
 
 
+def alternates_of_thousands(case):
+    """A region of four thousand operations, for which there are a thousand alternates."""
+    count, plan = 4000, case.plan
+    names = ["x", *(f"v{n}" for n in range(count - 1)), "y"]
+    plan["features"] = ["alternates"]
+    plan["values"] = [value(name, "TEMP", "b", "4") for name in names]
+    plan["values"][0]["role"], plan["values"][-1]["role"] = "IN", "OUT"
+    plan["ops"] = [op("relu", [a], b) for a, b in pairwise(names)]
+    plan["buffers"] = [buffer("x", "left", 0), buffer("y", "left", 128)]
+    plan["steps"] = [run("left", [*range(count)], [0], [1])]
+    plan["steps"][0]["alternates"] = [{"queue": "right"}] * 1000
+
+
 def in_place_circle(case):
     """Each of three buffers takes over another one."""
     for n in (1, 2, 3):
@@ -204,6 +217,7 @@ PLANS = {
     "a step that waits for itself": (
         "fork", at("steps/0/waits", [{"queue": "left", "epoch": 1}]), "CEP-O1"),
     "twenty thousand steps in a ring": ("fork", ring, "CEP-O1"),
+    "a thousand alternates of thousands of ops": ("fork", alternates_of_thousands, "CEP-C6"),
     "too many queues for their steps": (
         "fork", all_of(many("queues", 4000, lambda n: {"id": f"q{n}", "device": "left",
                                                        "kind": "COMPUTE"}),
