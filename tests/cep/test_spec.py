@@ -26,8 +26,9 @@ from cep.v1.plan import Plan
 from cep.verify import RULES, RULESET
 from cep.verify.memory import MAX_PAIRS, MAX_VISITS
 from cep.verify.order import MAX_CLOCKS
+from cep.verify.safety import QUANTITIES
 from cep.verify.streams import MAX_UNROLLED
-from cep.verify.subject import MAX_SYMBOL
+from cep.verify.subject import MAX_ALTERNATES, MAX_SYMBOL
 from tests.cep import spec_example
 from tests.cep.spec_example import NOW, SPEC, blocks, judge, patched, rule_texts, signed
 
@@ -217,6 +218,9 @@ def test_numbers_and_names_of_the_text_are_those_of_the_code():
     assert f"MUST NOT exceed {MAX_VISITS:,}." in prose
     assert f"times the number of queues, exceeds {MAX_CLOCKS:,}." in prose
     assert f"that are written out, exceed {MAX_UNROLLED:,}." in prose
+    assert f"and 1 for each alternate, exceed {MAX_ALTERNATES:,}." in prose
+    assert all(f"`{quantity}`, the" in prose for quantity in QUANTITIES[:2])
+    assert f"`{QUANTITIES[2]}`, its temperature" in prose
     assert f"A header is at most {MAX_HEADER_BYTES:,} bytes" in prose
     assert f"A shape has at most {MAX_AXES} axes." in prose
     assert MAX_SYMBOL == 2**48
