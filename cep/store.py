@@ -1,8 +1,9 @@
 """Weights and artifacts by digest: a directory of files, each named by the SHA-256 of its bytes.
 
-Weights are safetensors files; artifacts are opaque. Nothing in a plan is ever part of a path: a file is found by its digest alone, and believed only
-when its bytes hash to it. The header is parsed here, strictly, so that a verifier needs no tensor
-library: 8 bytes of little-endian length, that many bytes of JSON, then the data.
+Weights are safetensors files; artifacts are opaque. Nothing in a plan is ever part of a path: a
+file is found by its digest alone, and believed only when its bytes hash to it. The header is parsed
+here, strictly, so that a verifier needs no tensor library: 8 bytes of little-endian length, that
+many bytes of JSON, then the data.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from acp.canonical import canonicalize, decode
 from acp.diagnostics import Severity
+from acp.vouching import vouch
 from cep.mutate import (
     artifacts,
     computation,
@@ -28,14 +29,14 @@ from cep.mutate import (
 )
 from cep.mutate.change import Change, Document, Operator, Surroundings
 from cep.mutate.equivalence import unproven
-from cep.verify import Report, vouch
+from cep.verify import Report
 from cep.verify import verify as judge
 
 if TYPE_CHECKING:
     from acp.policy import TrustPolicy
+    from acp.vouching import Vouched
     from cep.rewrite import Recompute
     from cep.store import Store
-    from cep.verify import Vouched
 
 FAMILIES: Final = (
     artifacts,

@@ -30,10 +30,10 @@ from cep.verify import (
     structure,
     types,
 )
-from cep.verify.admit import ENTRY_RULES, Report, Vouched, verify, vouch
+from cep.verify.admit import ENTRY_RULES, Report, verify
 from cep.verify.rules import RULES, Rule
 
-__all__ = ["FAMILIES", "RULES", "RULESET", "Report", "Rule", "Vouched", "verify", "vouch"]
+__all__ = ["FAMILIES", "RULES", "RULESET", "Report", "Rule", "verify"]
 
 FAMILIES: Final = (
     integrity,

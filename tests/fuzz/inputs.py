@@ -19,10 +19,10 @@ from acp.canonical import canonicalize
 from acp.diagnostics import Refused
 from acp.dsse import CAPABILITY_DESCRIPTOR, PLAN, Envelope
 from acp.policy import TrustPolicy
+from acp.vouching import vouch
 from cep.graph import graph_digest
 from cep.mutate import mutants
 from cep.v1.plan import Plan
-from cep.verify import vouch
 from conformance.author import keys, plan_cases, plans
 from conformance.author.book import NOW as NOW_TEXT
 
