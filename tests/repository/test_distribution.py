@@ -70,8 +70,9 @@ def test_package_imports_only_declared_distributions(project, repository, packag
     assert imported(repository / package) <= {line.name for line in requirements(project)}
 
 
-def test_light_core_is_exactly_what_acp_imports(project, repository):
-    assert imported(repository / "acp") == {Requirement(ln).name for ln in project["dependencies"]}
+def test_light_core_is_exactly_what_acp_and_the_verifier_import(project, repository):
+    needed = imported(repository / "acp") | imported(repository / "cep" / "verify")
+    assert needed == {Requirement(line).name for line in project["dependencies"]}
 
 
 def declared(project):
