@@ -20,6 +20,7 @@ from tests.cep.reference.opinfo import tally
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 JSON = DOCS / "opset-coverage.json"
+CAPTURES = DOCS.parent / "benchmarks" / "results" / "coverage.json"
 PAGE = DOCS / "opset-coverage.md"
 COLUMNS = ("f64", "f32", "exact")
 _HEAD = """# What is known about each operation of CEP-Core
@@ -50,6 +51,7 @@ of the result, `terms` the same with all terms positive, `largest` the largest e
 and results. The reference computes in f64 and rounds once, so a bound in f32 is about PyTorch
 alone.
 
+{captures}
 ## Operations
 
 {passed} of {ran} cases passed, over {operations} operations.
@@ -91,7 +93,56 @@ def page(counts: dict[str, Any]) -> str:
         passed=sum(c["passed"] for c in cells),
         ran=sum(c["ran"] for c in cells),
         operations=len(operations),
+        captures=captures(json.loads(CAPTURES.read_text())),
     ) + "".join(_row(name, row) for name, row in operations.items())
+
+
+def captures(record: dict[str, Any]) -> str:
+    """Return the section about what people write, from what benchmarks.coverage measured."""
+    bench, models = record["kernelbench"], record["models"]
+    groups = "".join(
+        f"| KernelBench {group.replace('level', 'level ')} | {made} of {total} |\n"
+        for group, (made, total) in bench["by_group"].items()
+    )
+    refused = "".join(
+        f"- `{name}`: {_plain(reasons[0])}\n"
+        for name, reasons in sorted({**bench["refused"], **models["refused"]}.items())
+    )
+    return _CAPTURES.format(
+        groups=groups,
+        captured=models["captured"],
+        total=models["total"],
+        refused=refused,
+        operations=record["operations"],
+        all=bench["captured"],
+        problems=bench["total"],
+        commit=bench["commit"][:12],
+        torch=record["torch"],
+    )
+
+
+def _plain(reason: str) -> str:
+    return reason.partition(": %")[0].replace("<", "").replace(">", "").replace("|", "/")[:160]
+
+
+_CAPTURES = """## What people write
+
+`python -m benchmarks.coverage --kernelbench DIR` captures the problems of KernelBench
+(ScalingIntelligence/KernelBench at {commit}) from a checkout in DIR, and tiny configurations of
+{total} architectures of transformers, with PyTorch {torch} and {operations} operations: {all} of
+{problems} problems and {captured} of {total} architectures. Models are in inference mode and mostly
+on PyTorch's meta device, so capture is counted here, not numbers; each architecture's numbers are
+tested in `tests/reference_runtime/test_zoo.py`. Recurrent problems are measured on sequences of 16
+elements. Mixtures of experts are set to the implementation `batched_mm`, which picks experts by
+index; others depend on the data.
+
+| What | Captured |
+|---|---:|
+{groups}| architectures of transformers | {captured} of {total} |
+
+Not captured:
+
+{refused}"""
 
 
 def _row(name: str, row: dict[str, dict[str, int]]) -> str:
