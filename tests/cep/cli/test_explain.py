@@ -177,6 +177,7 @@ def test_many_unordered_steps_are_counted(verify):
         case.plan["queues"] += [
             {"id": f"q{n}", "device": "right", "kind": "COPY"} for n in range(6)
         ]
+        case.descriptors["right"]["queues"] = [{"kind": "COPY", "max": 6}]
         case.plan["buffers"].append(buffer("x", "right", 1024))
         case.plan["steps"] += [transfer(f"q{n}", 0, 4) for n in range(6)]
 
