@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -131,9 +130,9 @@ def read_document(path: Path, kind: type[MessageT]) -> MessageT:
 
 def means() -> Recompute | None:
     """Return what computes folded constants again (CEP-E4), where NumPy is installed."""
-    from cep.reference import recompute
+    from cep.reference.folding import available, recompute
 
-    return recompute if find_spec("numpy") is not None else None
+    return recompute if available() else None
 
 
 def store_beside(plan: Path, store: Path | None) -> Path:

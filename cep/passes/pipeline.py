@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 from cep.passes.draft import Draft, Passed
@@ -119,9 +118,9 @@ class ConstantFolding:
 
     def run(self, draft: Draft) -> Mapping[str, int]:
         """Fold the largest expressions that are constant; return the operations at their roots."""
-        from cep.reference import recompute
+        from cep.reference.folding import available, recompute
 
-        if find_spec("numpy") is None:
+        if not available():
             return {"skipped, without NumPy": 1}
         did: Counter[str] = Counter()
         room = MAX_FOLDED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from cep.opset import PREFIX
@@ -12,6 +13,14 @@ from cep.rewrite.folding import MOVES
 
 if TYPE_CHECKING:
     from cep.rewrite import Fold
+
+
+def available() -> bool:
+    """Say whether NumPy is installed, without importing it."""
+    try:
+        return find_spec("numpy") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def recompute(fold: Fold, elements: Mapping[str, memoryview]) -> bytes:
