@@ -12,6 +12,7 @@ from acp.canonical import canonicalize
 from acp.dsse import CAPABILITY_DESCRIPTOR, SYSTEM_DESCRIPTOR
 from cep.cli import main
 from cep.opset import OPERATIONS
+from cep.reference import folding
 from cep.store import Store
 from tests.cep.planner.systems import System, graph
 from tests.cep.plans import POLICY, WEIGHTS, WEIGHTS_FILE, op, sha256, signed, system
@@ -105,6 +106,17 @@ def test_constants_are_folded_and_shown_and_computed_again(place):
     answer = verified(place)
     assert answer.exit_code == 1
     assert {d["code"] for d in json.loads(answer.stdout)["diagnostics"]} == {"CEP-E4"}
+
+
+def test_without_numpy_nothing_is_folded_or_computed_again(place, monkeypatch):
+    assert compiled(place, "--passes", "fold").exit_code == 0
+    monkeypatch.setattr(folding, "available", lambda: False)
+    answer = verified(place)
+    assert answer.exit_code == 0
+    (found,) = json.loads(answer.stdout)["diagnostics"]
+    assert (found["code"], found["severity"]) == ("CEP-E4", "warning")
+    answer = compiled(place, "--passes", "fold")
+    assert "fold: 6 operations became 6: 1×skipped, without NumPy" in answer.output
 
 
 def test_no_passes_leave_the_graph_as_it_is(place):
