@@ -92,18 +92,18 @@ def _total(s: Subject, nodes: Sequence[Node], parts: Sequence[str]) -> str | Non
 
 def unconnected(s: Subject) -> Iterator[Finding]:
     """Check what CEP-O5 says of the devices of a group: data gets from each to each."""
-    ends = {way[:2] for ways in s.links.values() for way in ways}
+    ends = {way[:2] for ways in s.sight.links.values() for way in ways}
     digests = {d.slot: d.descriptor_digest or "" for d in s.plan.devices}
     for (group, n), members in s.instances.items():
         waiting = {s.device_of(i) for i in members} if n == 1 else set()
         near = [waiting.pop()] if waiting else []
         for one in near:
-            seen, here = s.visible.get(one, frozenset()), digests[one]
+            seen, here = s.sight.visible.get(one, frozenset()), digests[one]
             found = {
                 other
                 for other in waiting
                 if ends >= {(here, digests[other]), (digests[other], here)}
-                or seen & s.visible.get(other, frozenset())
+                or seen & s.sight.visible.get(other, frozenset())
             }
             waiting -= found
             near += found

@@ -87,12 +87,12 @@ def _least_ns(s: Subject, step: Step) -> int:
     if step.transfer is None or len(step.reads) != 1 or len(step.writes) != 1:
         return 0
     source, target = (s.plan.buffers[b] for b in (step.reads[0], step.writes[0]))
-    sources, targets = (s.seen_by[s.domains[b.arena]] for b in (source, target))
+    sources, targets = (s.sight.seen_by[s.sight.domains[b.arena]] for b in (source, target))
     size = s.largest_bytes(source.value)
     return min(
         (
             latency - -size * SECOND // rate
-            for a, b, rate, latency in s.links.get(step.transfer.link or "", ())
+            for a, b, rate, latency in s.sight.links.get(step.transfer.link or "", ())
             if a in sources and b in targets
         ),
         default=0,

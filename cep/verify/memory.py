@@ -38,7 +38,7 @@ def in_bounds(s: Subject) -> Iterator[Finding]:
         if arena.alignment_bytes & (arena.alignment_bytes - 1):
             message = f"{arena.alignment_bytes} is not a power of two"
             yield Finding(("arenas", i, "alignment_bytes"), message)
-        if s.memory(arena.device, arena.memory) is None:
+        if s.sight.memory(arena.device, arena.memory) is None:
             message = f"the descriptor of {arena.device!r} has no memory {arena.memory!r}"
             yield Finding(("arenas", i, "memory"), message)
     for i, buffer in enumerate(s.plan.buffers):
@@ -310,9 +310,9 @@ def fits(s: Subject) -> Iterator[Finding]:
         domain = _main_domain(s, slot)
         shared[domain] = shared.get(domain, 0) + held
     for arena in s.plan.arenas:
-        found = s.memory(arena.device, arena.memory)
+        found = s.sight.memory(arena.device, arena.memory)
         if found is not None:
-            domain = s.domain(arena.device, found)
+            domain = s.sight.domain(arena.device, found)
             shared[domain] = shared.get(domain, 0) + arena.bytes * s.copies
     rooms = _rooms(s)
     for domain, needed in sorted(shared.items()):
@@ -344,7 +344,7 @@ def _rooms(s: Subject) -> dict[str, int]:
     for slot, descriptor in s.by_slot.items():
         for memory in descriptor.memories:
             room = room_of(memory)
-            domain = s.domain(slot, memory)
+            domain = s.sight.domain(slot, memory)
             if memory.role in ("DEVICE", "SHARED", "SCRATCH"):
                 rooms[domain] = min(room, rooms.get(domain, room))
     return rooms
@@ -368,7 +368,7 @@ def _held(s: Subject) -> dict[str, int]:
 
 def _main_domain(s: Subject, slot: str) -> str:
     main = main_memory(s, slot)
-    return s.domain(slot, main) if main else slot
+    return s.sight.domain(slot, main) if main else slot
 
 
 def main_memory(s: Subject, slot: str) -> Memory | None:

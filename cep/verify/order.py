@@ -164,18 +164,21 @@ def reached_from(s: Subject, i: int, queue: str) -> Iterator[Finding]:
     """Check what CEP-O5 says of the device for a transfer, carried out by the device of a queue."""
     step, slot = s.plan.steps[i], s.queues[queue].device
     arenas = [s.plan.buffers[b].arena for b in (*step.reads, *step.writes)]
-    if not s.visible.get(slot, frozenset()) & {s.domains[a] for a in arenas}:
+    if not s.sight.visible.get(slot, frozenset()) & {s.sight.domains[a] for a in arenas}:
         yield Finding(("steps", i, "queue"), f"{slot!r} sees neither {' nor '.join(arenas)}")
 
 
 def _linked(s: Subject, name: str, source: str, target: str) -> bool:
     """Say whether a link leads from devices that see one arena to devices that see the other."""
-    sources, targets = s.seen_by[s.domains[source]], s.seen_by[s.domains[target]]
-    return any(a in sources and b in targets for a, b, *_ in s.links.get(name, ()))
+    sources, targets = (
+        s.sight.seen_by[s.sight.domains[source]],
+        s.sight.seen_by[s.sight.domains[target]],
+    )
+    return any(a in sources and b in targets for a, b, *_ in s.sight.links.get(name, ()))
 
 
 def _share(s: Subject, left: str, right: str) -> bool:
-    return s.domains[left] == s.domains[right] is not None
+    return s.sight.domains[left] == s.sight.domains[right] is not None
 
 
 @rule("CEP-O6", stage=4)
@@ -189,11 +192,11 @@ def visible(s: Subject) -> Iterator[Finding]:
 def seen_from(s: Subject, i: int, queue: str) -> Iterator[Finding]:
     """Check what CEP-O6 says of buffers for a step, carried out by the device of a queue."""
     step, slot = s.plan.steps[i], s.queues[queue].device
-    own = s.visible.get(slot, frozenset())
+    own = s.sight.visible.get(slot, frozenset())
     for member, indices in (("reads", step.reads), ("writes", step.writes)):
         for j, index in enumerate(indices):
             buffer = s.plan.buffers[index]
-            if s.domains[buffer.arena] not in own:
+            if s.sight.domains[buffer.arena] not in own:
                 message = (
                     f"{slot!r} cannot see arena {buffer.arena!r} of "
                     f"{s.arenas[buffer.arena].device!r}: the memories share no coherence "
