@@ -185,22 +185,23 @@ class Definitions:
         if found != self.types[value]:
             raise RewriteError(f"{value!r} is {self.types[value]}; rewritten, it would be {found}")
 
-    def _built(self, term: Term, name: str, number: int, made: list[Node]) -> Node:
-        operands = []
-        for operand in term.operands:
-            if isinstance(operand, Term):
-                node = self._built(operand, f"rewrite.{number}.{len(made)}", number, made)
-                (inner,) = node.outputs
-                if inner in self.types:
-                    raise RewriteError(f"the name {inner!r} is taken")
-                (self.types[inner],) = self.infer(node)
-                made.append(node)
-                operands.append(inner)
-            else:
-                operands.append(operand)
+    def _built(self, term: Term, value: str, number: int, made: list[Node]) -> Node:
+        operands = tuple(
+            self._inner(o, number, made) if isinstance(o, Term) else o for o in term.operands
+        )
         # A list without items is never written.
         attributes = {key: given for key, given in term.attributes.items() if given != ()}
-        return Node(PREFIX + term.name, tuple(operands), attributes, (name,))
+        return Node(PREFIX + term.name, operands, attributes, (value,))
+
+    def _inner(self, term: Term, number: int, made: list[Node]) -> str:
+        node = self._built(term, "", number, made)
+        name = f"rewrite.{number}.{len(made)}"
+        if name in self.types:
+            raise RewriteError(f"the name {name!r} is taken")
+        node = replace(node, outputs=(name,))
+        (self.types[name],) = self.infer(node)
+        made.append(node)
+        return name
 
     def written(self, node: Node) -> Op:
         """Return an operation as a document has it."""

@@ -166,19 +166,20 @@ def attention(rng, g, *, axis=-1, swap=True, alpha=1):
     """Attention with or without heads, views, scale, mask and a transposition of its own."""
     kind = rng.choice(("f32", "f64"))
     lead = rng.choice((["s0"], ["s0", "2"]))
-    merged = [dim("s0") * dim("2")] if len(lead) > 1 else lead
+    several = len(lead) > 1
+    merged = [dim("s0") * dim("2")] if several else lead
     n, m, d, e = "s1", "3", "4", rng.choice(("4", "5"))
     q, v = g.given(kind, *lead, n, d), g.given(kind, *lead, m, e)
     turned = (*range(len(lead)), len(lead) + 1, len(lead))
-    k = g.given(kind, *lead, d, m) if not swap else g.permute(g.given(kind, *lead, m, d), *turned)
-    several = len(lead) > 1
+    stored = merged if several and rng.random() < 0.5 else lead
+    k = g.given(kind, *stored, d, m) if not swap else g.permute(g.given(kind, *lead, m, d), *turned)
 
     def product(one, other, rows, inner, columns):
         if not several:
             return g.op("bmm", one, other)
-        flat = g.op(
-            "bmm", g.view(one, *merged, rows, inner), g.view(other, *merged, inner, columns)
-        )
+        if len(g.shape(other)) > len(merged) + 2:
+            other = g.view(other, *merged, inner, columns)
+        flat = g.op("bmm", g.view(one, *merged, rows, inner), other)
         return g.view(flat, *lead, rows, columns)
 
     scores = product(q, k, n, d, m)
@@ -211,7 +212,7 @@ MATCHING = {
     "mm-bias": mm_bias,
     "silu": silu,
     "gelu-tanh": gelu_tanh,
-    "attention": attention,
+    "attention": lambda rng, g: attention(rng, g, swap=rng.random() < 0.6),
 }
 
 
