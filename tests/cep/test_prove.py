@@ -292,10 +292,10 @@ def test_hostile_polynomials_get_an_answer_soon(kind, question):
     span, shape = HOSTILE[kind]
     dim = hostile(kind, **shape)
     spans = dict.fromkeys(dim.symbols, span)
-    began = time.perf_counter()
+    began = time.process_time()
     answer = {"equal": lambda: same(dim, ZERO, spans), "sign": lambda: at_most(ZERO, dim, spans),
               "multiple": lambda: divides(2**61 - 1, dim, spans)}[question]()  # fmt: skip
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
     assert bool(answer) == (kind == "one symbol" and question == "sign")
     assert answer or answer.reason or answer.witness is not None
     if answer.witness is not None:
@@ -309,9 +309,9 @@ def test_what_nobody_proves_is_open_soon(power):
                  | {((f"x{n:02}", power // 2), (f"x{n + 1:02}", power // 2)): -(2**20)
                     for n in range(31)})  # fmt: skip
     spans = dict.fromkeys(dim.symbols, Range(1, 2**48))
-    began = time.perf_counter()
+    began = time.process_time()
     answer = at_most(ZERO, dim, spans)
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
     assert answer or answer.reason
 
 

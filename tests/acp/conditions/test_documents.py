@@ -89,10 +89,10 @@ def test_the_first_comparison_that_fails_is_named():
 def test_a_path_is_found_in_a_long_list_at_once():
     long = paths({"ops": [{"op": f"v/1:o{i}", "n": i} for i in range(100_000)]})
     condition = parse(" and ".join(["ops[v/1:o99999].n == 99999"] * 60))
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(100):
         assert unmet(condition, long) is None
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 WORDS = st.sampled_from(["id", "name", "kind", "a", "b"])

@@ -116,10 +116,10 @@ WORDS = ["a", "b.c[d]", "and", "in", "(", ")", ",", "%", "1", "-2", '"x"', "true
 @example("a in (" + "1," * 1000)
 @example("-" * MAX_LENGTH)
 def test_any_text_is_a_condition_or_refused_at_a_place(text):
-    began = time.perf_counter()
+    began = time.process_time()
     places = [refused_at(read, text) for read in (parse, parse_where)]
     assert all(0 <= at <= len(text) for at in places if at is not None)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 NAMES = st.sampled_from(["a", "a.b", "a.b[c]", "a[0]", "x._y1[sm_90a].z"])
