@@ -93,7 +93,8 @@ def _log_of_more(xp: Any, x: Any) -> Any:
     more = 1.0 + x
     plain = (more == 1.0) | xp.isinf(more)
     safe = xp.where(plain, 2.0, more)
-    return xp.where(plain, xp.where(more == 1.0, x, more), xp.log(safe) * (x / (safe - 1.0)))
+    alone = xp.where(more == 1.0, x, xp.log(more))
+    return xp.where(plain, alone, xp.log(safe) * (x / (safe - 1.0)))
 
 
 def _leaky(xp: Any, arrays: Sequence[Any], given: Mapping[str, Any]) -> Any:

@@ -170,8 +170,10 @@ def _cases(name, info, sample) -> list[Case]:
 
 def _with_numbers(name, sample) -> Iterator[Case]:
     """The sample again, with an element of each other tensor, then with 0.3, in its place."""
-    if name == "pow" and sample.input.numel() and torch.is_floating_point(sample.args[0]):
-        base, exponent = sample.input.flatten()[0].item(), sample.args[0]
+    pair = (sample.input, *sample.args) if name == "pow" else ()
+    if all(map(torch.is_tensor, pair)) and pair and pair[0].numel() and pair[1].is_floating_point():
+        exponent = pair[1]
+        base = sample.input.flatten()[0].item()
         function = torch.ops.aten.pow.Scalar
         for number in (base, 0.3):
             case = _case(function, (number, exponent), {}, function(number, exponent))
