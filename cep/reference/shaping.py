@@ -18,7 +18,8 @@ def _view(xp: Any, arrays: Sequence[Any], given: Mapping[str, Any]) -> Any:
 
 
 def _permute(xp: Any, arrays: Sequence[Any], given: Mapping[str, Any]) -> Any:
-    return xp.permute_dims(arrays[0], given["dims"])
+    order = tuple(axis(dim, arrays[0].ndim) for dim in given["dims"])
+    return xp.permute_dims(arrays[0], order)
 
 
 def _unsqueeze(xp: Any, arrays: Sequence[Any], given: Mapping[str, Any]) -> Any:
