@@ -372,7 +372,7 @@ def together(kind="ALL_REDUCE"):
 
     The two have separate memories and a link; x is in both.
     """
-    made, joint, gets = TOGETHER[kind]
+    made, joint, gets = copy.deepcopy(TOGETHER[kind])
     parts = ["a"] if kind == "BROADCAST" else ["a", "n"]
     results = sorted({*gets})
     inner = {v: shape for v, shape in made.items() if v not in results}
