@@ -329,10 +329,14 @@ def test_work_for_unhelpful_key_ids_is_bounded(monkeypatch):
     check(signed(CAROL), policy(grant(CAROL)))
 
 
-@pytest.mark.parametrize("key", [ALICE, CAROL], ids=["Ed25519", "ECDSA"])
+@pytest.mark.parametrize(
+    ("key", "original"),
+    # Signed once: an ECDSA signature is of another length each time.
+    [(ALICE, signed(ALICE)), (CAROL, signed(CAROL))],
+    ids=["Ed25519", "ECDSA"],
+)
 @given(data=st.data())
-def test_any_changed_byte_is_refused_or_changes_nothing(key, data):
-    original = signed(key)
+def test_any_changed_byte_is_refused_or_changes_nothing(key, original, data):
     place = data.draw(st.integers(0, len(original) - 1))
     flipped = bytearray(original)
     flipped[place] ^= data.draw(st.integers(1, 255))
