@@ -74,7 +74,8 @@ CASES = {
     "a queue for copies only": (
         "fork",
         all_of(
-            alternate(0, "spare"), at("queues/2", {"id": "spare", "device": "right", "kind": "COPY"}),
+            alternate(0, "spare"),
+            at("queues/2", {"id": "spare", "device": "right", "kind": "COPY"}),
         ),
         "CEP-C6",
     ),
