@@ -57,20 +57,23 @@ def timetable(plan: Plan) -> Schedule:
         lengths[queue_of[index]] += 1
         epochs.append(lengths[queue_of[index]])
     due = [[(numbers[w.queue], w.epoch, w.lag or 0) for w in step.waits] for step in plan.steps]
-    for index, members in parties(plan).items():
-        first = members[0]
-        if index != first:
-            due[first] += [(queue_of[index], epochs[index] - 1, 0), *due[index]]
-            due[index] = [(queue_of[first], epochs[first], 0)]
     waits = [
         [(q, e + (m - lag) * lengths[q]) for q, e, lag in needed if m >= lag]
         for m in range(batches)
         for needed in due
     ]
+    attended = _caller(plan, batches, stream.ring_depth, lengths, waits) if stream else []
+    for index, members in parties(plan).items():
+        first = members[0]
+        for m in range(batches if index != first else 0):
+            own, work = m * count + index, m * count + first
+            begun = epochs[index] - 1 + m * lengths[queue_of[index]]
+            waits[work] += [(queue_of[index], begun), *waits[own]]
+            waits[own] = [(queue_of[first], epochs[first] + m * lengths[queue_of[first]])]
+    waits += attended
     queue_of *= batches
     if stream is not None:
         queue_of += [len(lengths)] * batches + [len(lengths) + 1] * batches
-        waits += _caller(plan, batches, stream.ring_depth, lengths, waits)
     return Schedule.of(
         queues=len(lengths) + (2 if stream is not None else 0),
         queue_of=queue_of,

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
+from cep.machine import HappensBefore
+from cep.machine.machine import Machine
+from cep.v1.plan import Plan
 from reference_runtime.adapter import StepError, UnsupportedError
 from reference_runtime.execution import Inline
 from reference_runtime.guards import TripError
 from reference_runtime.runtime import Runtime
 from reference_runtime.timetable import timetable
-from tests.cep.plans import TOGETHER
+from tests.cep.machine.scope import stored
+from tests.cep.plans import TOGETHER, _cut, buffer, collective, op, run, value
+from tests.cep.plans import plan as written
 from tests.cep.plans import together as planned
 from tests.reference_runtime.plans import NOW, POLICY, _world, bound
 from tests.reference_runtime.simulated import Asynchronous, Failing, SimulatedAdapter
@@ -163,3 +170,62 @@ def test_the_nan_guard_watches_collectives():
         pytest.raises(TripError, match=r"step 2 wrote a value that is not finite"),
     ):
         plan.run({"x": np.full((1, 4), -np.inf, np.float32)})
+
+
+ADDED = {"alpha": {"integer": "1"}}
+
+
+def heads(caller):
+    """Streams whose queues begin with a collective; one member meets the caller, one does not."""
+    if caller == "gives":  # The first member reads a constant, the second an input.
+        names, roles = "wnssy", {"w": "CONST", "n": "IN", "y": "OUT"}
+        shapes = dict.fromkeys(names, ("4", "4"))
+        ops = [op("add.Tensor", ["w", "n"], "s", **ADDED), op("relu", ["s"], "y")]
+        kind, joint, last = "ALL_REDUCE", [0], run("after", [1], [2], [4], ("left", 1))
+    else:  # The second member writes an output, the first does not.
+        names, roles = "anzyts", {"a": "IN", "n": "IN", "y": "OUT", "t": "OUT"}
+        shapes = dict.fromkeys(names, ("b", "4")) | dict.fromkeys("zyt", ("b", "2"))
+        ops = [
+            op("add.Tensor", ["a", "n"], "s", **ADDED),
+            *(op("slice.Tensor", ["s"], v, **_cut(k, k + 2)) for k, v in ((0, "z"), (2, "y"))),
+            op("relu", ["z"], "t"),
+        ]
+        kind, joint, last = "REDUCE_SCATTER", [0, 1, 2], run("after", [3], [2], [4], ("left", 1))
+    first = collective("left", "g", kind, joint, [0], [2])
+    first["waits"] = [{"queue": "after", "epoch": 1, "lag": 2}]
+    ends = {role: [n for n in sorted(set(names)) if roles.get(n) == role] for role in ("IN", "OUT")}
+    return Plan.from_json(
+        written(
+            ("left",),
+            features=["collectives", "streams"],
+            stream={"microbatches": 5, "ring_depth": 2},
+            values=[value(n, roles.get(n, "TEMP"), *shapes[n]) for n in sorted(set(names))],
+            **stored(names),
+            inputs=[{"name": n, "value": n} for n in ends["IN"]],
+            outputs=[{"name": n, "value": n} for n in ends["OUT"]],
+            ops=ops,
+            queues=[
+                {"id": q, "device": "left", "kind": "COMPUTE"} for q in ("left", "right", "after")
+            ],
+            buffers=[buffer(n, "left", 128 * i) for i, n in enumerate(names) if i < 5],
+            steps=[first, collective("right", "g", kind, joint, [1], [3]), last],
+        )
+    )
+
+
+@pytest.mark.parametrize("caller", ["gives", "takes"])
+def test_a_collective_waits_for_the_caller_of_every_member(caller):
+    plan = heads(caller)
+    machine = Machine(plan)
+    schedule, wanted = timetable(plan), HappensBefore(machine)
+    before = [set() for _ in schedule.waits]
+    for line in schedule.lines:
+        for earlier, later in pairwise(line):
+            before[later].add(earlier)
+    for unit in schedule.order:
+        before[unit] |= {schedule.lines[q][e - 1] for q, e in schedule.waits[unit]}
+        before[unit] = before[unit].union(*(before[other] for other in before[unit]))
+    works = [members[0] for members in machine.party]
+    for unit, then in enumerate(works):
+        needed = {first for i, first in enumerate(works) if wanted.before(i, unit)} - {then}
+        assert needed <= before[then], (machine.title(unit), needed - before[then])
