@@ -948,9 +948,9 @@ TEXTS: Final = {
             "a device that sees the destination's. Routes over switches are not followed.\n"
             '\n'
             "The devices of a group's members MUST be connected, each with each, by others of them "
-            'or directly: two are connected directly if they see a common memory, or if believed '
-            'system descriptors have links with a rate above 0 in both directions between nodes with '
-            'their descriptors.'
+            'or directly: two are connected directly if they see a common memory, or if a believed '
+            'system descriptor has links with a rate above 0 in both directions between two nodes, '
+            'one with the descriptor of each.'
         ),
         reason=(
             "data doesn't move where nothing connects."

@@ -67,11 +67,24 @@ class Sight:
             nodes = {node.id: node.descriptor_digest for node in system.nodes}
             for link in system.links:
                 a, b = nodes.get(link.a.node), nodes.get(link.b.node)
-                if a and b:
+                if a and b and link.a.node != link.b.node:
                     ways, latency = found.setdefault(link.id, []), link.latency_ns or 0
                     there, back = link.a_to_b_bytes_per_s, link.b_to_a_bytes_per_s
                     ways += [(a, b, there, latency)] if there else []
                     ways += [(b, a, back, latency)] if back else []
+        return found
+
+    @cached_property
+    def joined(self) -> set[tuple[str, str]]:
+        """Descriptors of each two nodes between which links lead in both directions."""
+        found: set[tuple[str, str]] = set()
+        for system in self.systems:
+            nodes = {node.id: node.descriptor_digest for node in system.nodes}
+            ends = [(link.a.node, link.b.node, link) for link in system.links]
+            ways = {(a, b) for a, b, link in ends if link.a_to_b_bytes_per_s}
+            ways |= {(b, a) for a, b, link in ends if link.b_to_a_bytes_per_s}
+            there = {(a, b) for a, b in ways if a != b and a in nodes and b in nodes}
+            found |= {(nodes[a], nodes[b]) for a, b in there if (b, a) in there}
         return found
 
     def memory(self, slot: str, name: str) -> Memory | None:
@@ -85,3 +98,30 @@ class Sight:
         if memory.coherence_domain is not None:
             return f"={memory.coherence_domain}"  # no slot begins so
         return f"{slot}/{memory.id}"
+
+    @cached_property
+    def rooms(self) -> dict[str, int]:
+        """Bytes of each memory that programs can have; the least that any device says."""
+        rooms: dict[str, int] = {}
+        for slot, descriptor in self.devices.items():
+            for memory in descriptor.memories:
+                room, domain = room_of(memory), self.domain(slot, memory)
+                if memory.role in ("DEVICE", "SHARED", "SCRATCH"):
+                    rooms[domain] = min(room, rooms.get(domain, room))
+        return rooms
+
+    def main_memory(self, slot: str) -> Memory | None:
+        """Return the largest memory of a device that programs use, the first of equals."""
+        found = self.devices.get(slot)
+        main = [m for m in found.memories if m.role in ("DEVICE", "SHARED")] if found else []
+        return max(main, key=lambda m: m.instances * m.capacity_bytes_per_instance, default=None)
+
+    def main_domain(self, slot: str) -> str:
+        """Return the name of what shares a device's main memory; the slot where it has none."""
+        main = self.main_memory(slot)
+        return self.domain(slot, main) if main else slot
+
+
+def room_of(memory: Memory) -> int:
+    """Return the bytes of a memory that programs can have, by its descriptor."""
+    return memory.usable_bytes or memory.instances * memory.capacity_bytes_per_instance

@@ -309,6 +309,13 @@ def _elsewhere(chapters: Chapters, base: Sheet) -> None:
         "nothing comes back",
         base.deck.system(("/links/0/b_to_a_bytes_per_s", "0")),
     )
+    base.deal(
+        "collective-linked-to-itself",
+        "CEP-O5",
+        "the link leads from the left node back to it",
+        "nothing gets to the other one",
+        base.deck.system(("/links/0/b/node", "left")),
+    )
     base.bad(
         "collective-unseen",
         "CEP-O6",

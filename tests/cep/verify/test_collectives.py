@@ -40,6 +40,13 @@ def links(*found):
     return change
 
 
+def alike(*found):
+    """Two devices with one descriptor, and other links between their nodes."""
+    return all_of(
+        links(*found), lambda case: case.descriptors.update(right=case.descriptors["left"])
+    )
+
+
 def two_groups(*, crossed):
     """A second sum, of what is there already; the devices meet the two in the same order or not."""
 
@@ -128,6 +135,12 @@ CASES = {
     "devices that nothing connects": ("together", links(), "CEP-O5"),
     "a link that goes one way": (
         "together", links(link("bus", "left", "right", "1", "0")), "CEP-O5",
+    ),
+    "a link that goes one way between two devices that are alike": (
+        "together", alike(link("bus", "left", "right", "1", "0")), "CEP-O5",
+    ),
+    "a link that leads back to where it begins": (
+        "together", alike(link("bus", "left", "left")), "CEP-O5",
     ),
     "a member that writes what it does not see": (
         "together", at("buffers/5/arena", "left"), "CEP-O6",
@@ -259,3 +272,18 @@ def test_hostile_groups_cost_no_more_than_they_are_long():
     case = together()
     case.plan = document
     assert "CEP-O3" in errors(case.verify())
+
+
+def test_two_devices_that_are_alike_are_connected_by_a_link_between_them():
+    assert errors(mutated("together", alike(link("bus", "left", "right"))).verify()) == []
+
+
+def test_devices_that_meet_a_predicate_are_connected_like_others():
+    case = together()
+    case.plan["features"] = ["collectives", "predicates"]
+    case.plan["devices"] = [
+        {"slot": slot, "predicate": f'subject.model == "{slot}"'} for slot in ("left", "right")
+    ]
+    assert errors(case.verify()) == []
+    case.links = []
+    assert errors(case.verify()) == ["CEP-O5"]
