@@ -34,8 +34,7 @@ class GraphError(Refused):
     """A graph that contradicts itself (codes ``CEP-T…``, ``CEP-I…``)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One operation, with its attributes as Python values.
 
     Attributes:
@@ -176,22 +175,27 @@ class Cutter:
 
         Inputs and constants come in the order of first use, outputs in the order of making.
         """
-        nodes = [self.view.nodes[i] for i in ops]
-        inside = set(ops)
-        made = [value for node in nodes for value in node.outputs]
-        read = dict.fromkeys([value for node in nodes for value in node.inputs])
-        if len(nodes) > 1:
+        if len(ops) == 1:
+            node = self.view.nodes[ops[0]]
+            read = dict.fromkeys(node.inputs)
+            kept = [v for v in node.outputs if v in self.readers or v in self.results]
+        else:
+            nodes = [self.view.nodes[i] for i in ops]
+            inside = set(ops)
+            made = [value for node in nodes for value in node.outputs]
+            read = dict.fromkeys([value for node in nodes for value in node.inputs])
             for value in made:
                 read.pop(value, None)
-        kept = [
-            value
-            for value in made
-            if value in self.results or not inside.issuperset(self.readers.get(value, ()))
-        ]
-        constants = [v for v in read if v in self.view.constants]
+            kept = [
+                value
+                for value in made
+                if value in self.results or not inside.issuperset(self.readers.get(value, ()))
+            ]
+        known = self.view.constants
+        constants = tuple([v for v in read if v in known]) if known else ()
         for value in constants:
             del read[value]
-        return Cut(tuple(read), tuple(kept), tuple(constants))
+        return Cut(tuple(read), tuple(kept), constants)
 
     def region(self, ops: Sequence[int]) -> Region:
         """Return the region of the operations with the given indices, with its cut."""

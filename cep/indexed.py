@@ -137,8 +137,11 @@ class IndexedPlan:
     def regions(self) -> dict[int, Cut]:
         """The cut of each region, by index of its step; of a joint one by its first member."""
         cutter = Cutter.of(self.view)
-        firsts = {members[0]: self.work(members[0])[1] for members in self.party}
-        return {i: cutter.cut(ops) for i, ops in sorted(firsts.items()) if ops}
+        return {
+            i: cutter.cut(ops)
+            for i, (members, (_, ops)) in enumerate(zip(self.party, self._work, strict=True))
+            if ops and members[0] == i
+        }
 
     @cached_property
     def makers(self) -> Mapping[str, int]:
@@ -160,6 +163,19 @@ class IndexedPlan:
         """Buffers that some step writes."""
         return frozenset(b for step in self.plan.steps for b in step.writes)
 
+    def predecessors(self, step: int) -> list[int]:
+        """Return the steps that must end right before a step can begin, of each party the first."""
+        found: list[int] = []
+        for member in self.party[step]:
+            body, epoch = self.plan.steps[member], self.epochs[member]
+            if epoch > 1:
+                found.append(self.party[self.step_at[body.queue][epoch - 2]][0])
+            for wait in body.waits:
+                line = self.step_at[wait.queue]
+                if wait.epoch <= len(line) and wait.lag is None:
+                    found.append(self.party[line[wait.epoch - 1]][0])
+        return found
+
     def device_of(self, step: int, alternate: int | None = None) -> str:
         """Return the slot of the device that carries out a step, or is an alternate for it."""
         body = self.plan.steps[step]
@@ -180,3 +196,31 @@ class IndexedPlan:
     @cached_property
     def _largest(self) -> dict[int, int]:
         return {}
+
+
+def cyclic(needs: dict[int, set[int]]) -> set[int]:
+    """Return the nodes on cycles, and on paths between them."""
+    stuck = _unplaceable(needs)
+    backwards: dict[int, set[int]] = {i: set() for i in stuck}
+    for i in stuck:
+        for other in needs[i] & stuck:
+            backwards[other].add(i)
+    return _unplaceable(backwards)
+
+
+def _unplaceable(needs: dict[int, set[int]]) -> set[int]:
+    """Return the nodes that no order can place after all that they need."""
+    needed_by: dict[int, list[int]] = {i: [] for i in needs}
+    missing = {i: len(before) for i, before in needs.items()}
+    for i, before in needs.items():
+        for other in before:
+            needed_by[other].append(i)
+    ready = [i for i, count in missing.items() if not count]
+    while ready:
+        done = ready.pop()
+        del missing[done]
+        for i in needed_by[done]:
+            missing[i] -= 1
+            if not missing[i]:
+                ready.append(i)
+    return set(missing)

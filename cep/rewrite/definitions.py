@@ -91,7 +91,7 @@ class Definitions:
         """Return the operation that makes a value, with operands as they are by now."""
         node = self.nodes.get(self.resolve(value))
         if self.same and node is not None and any(v in self.same for v in node.inputs):
-            node = replace(node, inputs=tuple(map(self.resolve, node.inputs)))
+            node = node._replace(inputs=tuple(map(self.resolve, node.inputs)))
             self.nodes.update(dict.fromkeys(node.outputs, node))
         return node
 
@@ -198,7 +198,7 @@ class Definitions:
         name = f"rewrite.{number}.{len(made)}"
         if name in self.types:
             raise RewriteError(f"the name {name!r} is taken")
-        node = replace(node, outputs=(name,))
+        node = node._replace(outputs=(name,))
         (self.types[name],) = self.infer(node)
         made.append(node)
         return name

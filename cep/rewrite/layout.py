@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cep.opset.definition import INTEGERS, axis
@@ -71,7 +70,7 @@ def _expand_broadcast(graph: Definitions, node: Node) -> Term | None:
         inner = graph.made_by(node.inputs[position], "expand")
         if inner is not None:
             operands = (*node.inputs[:position], *inner.inputs, *node.inputs[position + 1 :])
-            if graph.infer(replace(node, inputs=operands)) == (graph.type(node.outputs[0]),):
+            if graph.infer(node._replace(inputs=operands)) == (graph.type(node.outputs[0]),):
                 return Term(name_of(node), operands, node.attributes)
     return None
 
