@@ -7,32 +7,20 @@ semantics of the very region it stands for (CEP-E3). Whoever has the artifact ca
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from cep.certificate import KIND, Certificate, Regions
+from cep.features import named_artifacts
 from cep.verify.rules import Finding, rule
 
 if TYPE_CHECKING:
     from acp.v1.capability import CapabilityDescriptor
-    from cep.v1.plan import Artifact, Step
+    from cep.v1.plan import Artifact
     from cep.verify.subject import Subject
-
-Path: TypeAlias = tuple[str | int, ...]
-
-
-def named_artifacts(step: Step) -> Sequence[tuple[Path, str, str]]:
-    """Return where a step names an artifact, which, and the queue whose device is to load it."""
-    found: list[tuple[Path, str, str]] = []
-    if step.run is not None and step.run.artifact is not None:
-        found.append((("run", "artifact"), step.run.artifact, step.queue))
-    for i, alternate in enumerate(step.alternates):
-        if alternate.artifact is not None:
-            found.append((("alternates", i, "artifact"), alternate.artifact, alternate.queue))
-    return found
 
 
 @rule("CEP-C3", stage=4)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from cep.timing import Timing
 from cep.verify.rules import Finding, rule
-from cep.verify.timing import Timing
 
 if TYPE_CHECKING:
     from cep.v1.plan import Step
@@ -52,7 +52,7 @@ def expected(s: Subject) -> tuple[list[int], Timing]:
         took[i] = max(took[i], p99 or 0)
     took = [max(took[i] for i in members) for members in s.party]
     needs = [silicon[s.device_of(i)] if step.run else () for i, step in enumerate(s.plan.steps)]
-    return took, Timing.of(s, took, needs)
+    return took, Timing.of(s, took, s.order, needs)
 
 
 @rule("CEP-K2", stage=4)

@@ -12,9 +12,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from acp.diagnostics import Severity
+from cep.features import named_artifacts, used
 from cep.opset import NAMESPACE, VERSION, opset_digest
 from cep.store import StoreError
-from cep.verify.artifacts import named_artifacts
 from cep.verify.rules import Finding, rule
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def features(s: Subject) -> Iterator[Finding]:
                 f"feature {feature!r} is not understood by this version; what a plan says must "
                 "not be ignored, so the plan is refused",
             )
-    for feature, path in _used(s):
+    for feature, path in used(s.plan):
         if feature not in declared:
             yield Finding(
                 path, f"this needs the feature {feature!r}, which the plan does not declare"
@@ -130,50 +130,6 @@ def features(s: Subject) -> Iterator[Finding]:
         if CHECKERS.get(entry.kind) != entry.checker or entry.inline is None:
             message = f"evidence {entry.kind!r} for checker {entry.checker!r} is not understood"
             yield Finding(("evidence", i), message)
-
-
-def _used(s: Subject) -> Iterator[tuple[str, tuple[str | int, ...]]]:
-    plan, limits = s.plan, s.plan.constraints
-    whole = {
-        "streams": ("stream", plan.stream),
-        "safety": ("safety", plan.safety),
-        "shadow": ("safety", plan.safety.shadow_ppm if plan.safety else None),
-        "artifacts": ("artifacts", plan.artifacts),
-        "evidence": ("evidence", plan.evidence),
-        "deadline": ("constraints", limits.deadline_ns),
-        "energy": ("constraints", limits.energy_fj),
-        "locality": ("constraints", limits.locality_labels),
-    }
-    for feature, (member, value) in whole.items():
-        if value not in (None, ()):
-            yield feature, (member,)
-    for i, device in enumerate(plan.devices):
-        if device.predicate is not None:
-            yield "predicates", ("devices", i, "predicate")
-    for i, tensor in enumerate(plan.values):
-        if tensor.role in ("STATE", "TOKEN"):
-            yield tensor.role.lower(), ("values", i, "role")
-        if tensor.layout not in (None, "contiguous"):
-            yield "layouts", ("values", i, "layout")
-    yield from _used_by_steps(plan)
-
-
-def _used_by_steps(plan: Plan) -> Iterator[tuple[str, tuple[str | int, ...]]]:
-    for i, queue in enumerate(plan.queues):
-        if queue.kind == "NET":
-            yield "network", ("queues", i, "kind")
-    for i, step in enumerate(plan.steps):
-        if step.collective is not None:
-            yield "collectives", ("steps", i, "collective")
-        if step.call is not None:
-            yield "subplans", ("steps", i, "call")
-        for j, wait in enumerate(step.waits):
-            if wait.lag is not None:
-                yield "streams", ("steps", i, "waits", j, "lag")
-        if step.alternates:
-            yield "alternates", ("steps", i, "alternates")
-        for path, _, _ in named_artifacts(step):
-            yield "artifacts", ("steps", i, *path)
 
 
 @rule("CEP-I5", stage=1)

@@ -18,7 +18,6 @@ from cep.opset.pointwise import POINTWISE
 from cep.verify.rules import MAX_FINDINGS, Finding, rule
 
 if TYPE_CHECKING:
-    from acp.v1.capability import Memory
     from cep.graph import Node
     from cep.verify.subject import Subject
 
@@ -307,14 +306,14 @@ def fits(s: Subject) -> Iterator[Finding]:
     """Arenas and weights fit each memory, less a reserve, and what the plan promises."""
     use, shared = kept(s), dict[str, int]()
     for slot, held in _held(s).items():
-        domain = _main_domain(s, slot)
+        domain = s.sight.main_domain(slot)
         shared[domain] = shared.get(domain, 0) + held
     for arena in s.plan.arenas:
         found = s.sight.memory(arena.device, arena.memory)
         if found is not None:
             domain = s.sight.domain(arena.device, found)
             shared[domain] = shared.get(domain, 0) + arena.bytes * s.copies
-    rooms = _rooms(s)
+    rooms = s.sight.rooms
     for domain, needed in sorted(shared.items()):
         room = rooms.get(domain, 0)
         if needed > room - room // RESERVE:
@@ -338,23 +337,6 @@ def kept(s: Subject) -> dict[str, int]:
     return use
 
 
-def _rooms(s: Subject) -> dict[str, int]:
-    """Return the bytes of each memory that programs can have; the least that any device says."""
-    rooms: dict[str, int] = {}
-    for slot, descriptor in s.by_slot.items():
-        for memory in descriptor.memories:
-            room = room_of(memory)
-            domain = s.sight.domain(slot, memory)
-            if memory.role in ("DEVICE", "SHARED", "SCRATCH"):
-                rooms[domain] = min(room, rooms.get(domain, room))
-    return rooms
-
-
-def room_of(memory: Memory) -> int:
-    """Return the bytes of a memory that programs can have, by its descriptor."""
-    return memory.usable_bytes or memory.instances * memory.capacity_bytes_per_instance
-
-
 def _held(s: Subject) -> dict[str, int]:
     """Return the bytes of weights that each device keeps, each weight once a device."""
     weights: dict[str, set[str]] = {d.slot: set() for d in s.plan.devices}
@@ -364,15 +346,3 @@ def _held(s: Subject) -> dict[str, int]:
         if i in s.regions:
             weights[s.device_of(i, k)] |= set(s.regions[i].constants)
     return {slot: sum(map(s.largest_bytes, held)) for slot, held in weights.items()}
-
-
-def _main_domain(s: Subject, slot: str) -> str:
-    main = main_memory(s, slot)
-    return s.sight.domain(slot, main) if main else slot
-
-
-def main_memory(s: Subject, slot: str) -> Memory | None:
-    """Return the largest memory of a device that programs use, the first of equals."""
-    descriptor = s.by_slot.get(slot)
-    main = [m for m in descriptor.memories if m.role in ("DEVICE", "SHARED")] if descriptor else []
-    return max(main, key=lambda m: m.instances * m.capacity_bytes_per_instance, default=None)

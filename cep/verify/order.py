@@ -24,20 +24,6 @@ MAX_CLOCKS: Final = 32_000_000
 MAX_SHOWN: Final = 16
 
 
-def predecessors(s: Subject, step: int) -> list[int]:
-    """Return the steps that must end right before a step can begin, the first member for each."""
-    found: list[int] = []
-    for member in s.party[step]:
-        body, epoch = s.plan.steps[member], s.epochs[member]
-        if epoch > 1:
-            found.append(s.party[s.step_at[body.queue][epoch - 2]][0])
-        for wait in body.waits:
-            line = s.step_at[wait.queue]
-            if wait.epoch <= len(line) and wait.lag is None:
-                found.append(s.party[line[wait.epoch - 1]][0])
-    return found
-
-
 @rule("CEP-O1", stage=2)
 def deadlock_free(s: Subject) -> Iterator[Finding]:
     """Happens-before has no cycle, so that some step can always begin."""
@@ -46,7 +32,7 @@ def deadlock_free(s: Subject) -> Iterator[Finding]:
         message = f"steps and waits times queues are more than {MAX_CLOCKS}; use fewer queues"
         yield Finding(("queues",), message)
         return
-    before = {members[0]: predecessors(s, members[0]) for members in s.party}
+    before = {members[0]: s.predecessors(members[0]) for members in s.party}
     s.order, s.clocks = _clocks(s, before)
     stuck = sorted(before.keys() - set(s.order))
     if stuck:

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from cep.opset.definition import FLOATS
+from cep.sight import room_of
 from cep.verify.constraints import estimates, expected
-from cep.verify.memory import kept, main_memory, room_of
+from cep.verify.memory import kept
 from cep.verify.rules import Finding, rule
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def limits_cover(s: Subject) -> Iterator[Finding]:
 
 def _most(s: Subject, slot: str, quantity: str) -> int | None:
     """Return what a device never exceeds, by its descriptor; None if that says nothing."""
-    main, power = main_memory(s, slot), s.by_slot[slot].power
+    main, power = s.sight.main_memory(slot), s.by_slot[slot].power
     if quantity == "memory_bytes":
         return room_of(main) if main else None
     member = {"power_mw": "cap_max_mw", "temperature_mdegc": "throttle_mdegc"}.get(quantity)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from cep.indexed import cyclic
 from cep.verify.rules import Finding, rule
 
 if TYPE_CHECKING:
@@ -44,37 +45,9 @@ def convex(s: Subject) -> Iterator[Finding]:
     for i, other in edges:
         if other != i:
             needs[i].add(other)
-    for i in sorted(_cyclic(needs)):
+    for i in sorted(cyclic(needs)):
         message = "the region is not convex: it needs what another region makes from its results"
         yield Finding(("steps", i, s.work(i)[0], "ops"), message)
-
-
-def _cyclic(needs: dict[int, set[int]]) -> set[int]:
-    """Return the nodes on cycles, and on paths between them."""
-    stuck = _unplaceable(needs)
-    backwards: dict[int, set[int]] = {i: set() for i in stuck}
-    for i in stuck:
-        for other in needs[i] & stuck:
-            backwards[other].add(i)
-    return _unplaceable(backwards)
-
-
-def _unplaceable(needs: dict[int, set[int]]) -> set[int]:
-    """Return the nodes that no order can place after all that they need."""
-    needed_by: dict[int, list[int]] = {i: [] for i in needs}
-    missing = {i: len(before) for i, before in needs.items()}
-    for i, before in needs.items():
-        for other in before:
-            needed_by[other].append(i)
-    ready = [i for i, count in missing.items() if not count]
-    while ready:
-        done = ready.pop()
-        del missing[done]
-        for i in needed_by[done]:
-            missing[i] -= 1
-            if not missing[i]:
-                ready.append(i)
-    return set(missing)
 
 
 @rule("CEP-S3", stage=3)

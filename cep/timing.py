@@ -10,10 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from cep.verify.order import predecessors
-
 if TYPE_CHECKING:
-    from cep.verify.subject import Subject
+    from cep.indexed import IndexedPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +29,24 @@ class Timing:
     whole: int
 
     @classmethod
-    def of(cls, s: Subject, took: Sequence[int], needs: Sequence[Iterable[object]] = ()) -> Self:
-        """Return the times where each step takes as long as `took` says; needs CEP-O1.
+    def of(
+        cls,
+        s: IndexedPlan,
+        took: Sequence[int],
+        order: Sequence[int],
+        needs: Sequence[Iterable[object]] = (),
+    ) -> Self:
+        """Return the times where each step takes as long as `took` says.
 
         Args:
             s: The plan.
             took: By step, how long it takes; more than nothing, where there are `needs`.
+            order: All steps, in an order that agrees with happens-before.
             needs: By step, what it needs for itself. Steps that need one thing take turns, in the
                 order in which they would begin if they did not need it.
         """
-        before = [predecessors(s, i) for i in range(len(took))]
-        times = cls._along(s, took, before, s.order)
+        before = [s.predecessors(i) for i in range(len(took))]
+        times = cls._along(s, took, before, order)
         if not needs:
             return times
         turns = sorted(range(len(took)), key=lambda i: (times.begins[i], i))
@@ -53,7 +58,11 @@ class Timing:
 
     @classmethod
     def _along(
-        cls, s: Subject, took: Sequence[int], before: Sequence[Sequence[int]], order: Sequence[int]
+        cls,
+        s: IndexedPlan,
+        took: Sequence[int],
+        before: Sequence[Sequence[int]],
+        order: Sequence[int],
     ) -> Self:
         begins, rest = [0] * len(took), [0] * len(took)
         for i in order:

@@ -1,0 +1,67 @@
+"""Which features beyond the base a plan uses, and where it names compiled code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from cep.v1.plan import Plan, Step
+
+Path: TypeAlias = tuple[str | int, ...]
+
+
+def named_artifacts(step: Step) -> Sequence[tuple[Path, str, str]]:
+    """Return where a step names an artifact, which, and the queue whose device is to load it."""
+    found: list[tuple[Path, str, str]] = []
+    if step.run is not None and step.run.artifact is not None:
+        found.append((("run", "artifact"), step.run.artifact, step.queue))
+    for i, alternate in enumerate(step.alternates):
+        if alternate.artifact is not None:
+            found.append((("alternates", i, "artifact"), alternate.artifact, alternate.queue))
+    return found
+
+
+def used(plan: Plan) -> Iterator[tuple[str, Path]]:
+    """Yield each feature beyond the base that a plan needs, and where."""
+    limits = plan.constraints
+    whole = {
+        "streams": ("stream", plan.stream),
+        "safety": ("safety", plan.safety),
+        "shadow": ("safety", plan.safety.shadow_ppm if plan.safety else None),
+        "artifacts": ("artifacts", plan.artifacts),
+        "evidence": ("evidence", plan.evidence),
+        "deadline": ("constraints", limits.deadline_ns),
+        "energy": ("constraints", limits.energy_fj),
+        "locality": ("constraints", limits.locality_labels),
+    }
+    for feature, (member, value) in whole.items():
+        if value not in (None, ()):
+            yield feature, (member,)
+    for i, device in enumerate(plan.devices):
+        if device.predicate is not None:
+            yield "predicates", ("devices", i, "predicate")
+    for i, tensor in enumerate(plan.values):
+        if tensor.role in ("STATE", "TOKEN"):
+            yield tensor.role.lower(), ("values", i, "role")
+        if tensor.layout not in (None, "contiguous"):
+            yield "layouts", ("values", i, "layout")
+    yield from _used_by_steps(plan)
+
+
+def _used_by_steps(plan: Plan) -> Iterator[tuple[str, Path]]:
+    for i, queue in enumerate(plan.queues):
+        if queue.kind == "NET":
+            yield "network", ("queues", i, "kind")
+    for i, step in enumerate(plan.steps):
+        if step.collective is not None:
+            yield "collectives", ("steps", i, "collective")
+        if step.call is not None:
+            yield "subplans", ("steps", i, "call")
+        for j, wait in enumerate(step.waits):
+            if wait.lag is not None:
+                yield "streams", ("steps", i, "waits", j, "lag")
+        if step.alternates:
+            yield "alternates", ("steps", i, "alternates")
+        for path, _, _ in named_artifacts(step):
+            yield "artifacts", ("steps", i, *path)
