@@ -5,7 +5,7 @@ the source graph, on devices whose signed descriptors say that they can. It shar
 planner, imports neither tensor libraries nor device stacks, and believes nothing that it can
 recompute. One module holds one family of rules; each rule is one function with its id.
 
-What follows from a plan or from descriptors without any judgement is read by the rules from rooms
+What follows from a plan or from descriptors alone, the rules that look at it read from rooms
 of its own, which are trusted as the rules are: `cep.indexed`, `cep.sight`, `cep.features`,
 `cep.patterns`, `cep.timing` and `cep.unrolled`.
 
