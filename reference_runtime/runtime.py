@@ -45,7 +45,7 @@ from reference_runtime.execution import (
     executor,
 )
 from reference_runtime.guards import LateError, TripError, quantity_of, watchdog_ns
-from reference_runtime.timetable import timetable
+from reference_runtime.timetable import parties, timetable
 
 if TYPE_CHECKING:
     from acp.dsse import Envelope
@@ -151,7 +151,12 @@ class Runtime:
             adapters=self._adapters,
             binding=binding,
         )
-        bound = BoundPlan(admitted, Binder(admitted, store, progress=progress), clock=self._clock)
+        binder = Binder(admitted, store, progress=progress)
+        try:
+            bound = BoundPlan(admitted, binder, clock=self._clock)
+        except BaseException:
+            binder.close()
+            raise
         self._plans.add(bound)
         return bound
 
@@ -522,7 +527,12 @@ def _limits(plan: Plan) -> list[int | None] | None:
     """
     if plan.safety is None or plan.safety.on_trip == "ALTERNATE":
         return None
-    limits = [watchdog_ns(step.estimate, plan.safety) for step in plan.steps]
+    own = [watchdog_ns(step.estimate, plan.safety) for step in plan.steps]
+    limits = list(own)
+    for index, members in parties(plan).items():
+        # The first member does the work of all, and each of them is watched.
+        known = [limit for limit in (own[i] for i in members) if limit is not None]
+        limits[index] = min(known, default=None)
     if plan.stream is None:
         return limits
     batches = plan.stream.microbatches

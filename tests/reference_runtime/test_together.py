@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +12,9 @@ import pytest
 from cep.machine import HappensBefore
 from cep.machine.machine import Machine
 from cep.v1.plan import Plan
-from reference_runtime.adapter import StepError, UnsupportedError
+from reference_runtime import binding, runtime
+from reference_runtime.adapter import DeviceLostError, StepError, UnsupportedError
+from reference_runtime.binding import Binder
 from reference_runtime.execution import Inline
 from reference_runtime.guards import TripError
 from reference_runtime.runtime import Runtime
@@ -229,3 +233,33 @@ def test_a_collective_waits_for_the_caller_of_every_member(caller):
     for unit, then in enumerate(works):
         needed = {first for i, first in enumerate(works) if wanted.before(i, unit)} - {then}
         assert needed <= before[then], (machine.title(unit), needed - before[then])
+
+
+def test_the_watchdog_of_every_member_watches_a_collective(monkeypatch):
+    made = world("ALL_REDUCE")
+    made.members["features"] = ["collectives", "safety"]
+    made.members["safety"] = {"watchdog_ppm": "2000000", "on_trip": "ABORT"}
+    for step, p99 in zip(made.members["steps"], (10**10, 10**10, 10**10, 10**7), strict=True):
+        step["estimate"] = {"p50_ns": "1", "p99_ns": str(p99)}
+
+    def dawdling(*_):
+        return partial(time.sleep, 1)
+
+    monkeypatch.setattr(binding, "joint_work", dawdling)
+    with bound(made) as plan:
+        with pytest.raises(DeviceLostError, match=r"RUN-X2.*step 2.*did not come back in time"):
+            plan.run({"x": X})
+        time.sleep(1)
+
+
+def test_a_plan_that_is_refused_when_bound_leaves_nothing_behind(monkeypatch):
+    made = world("ALL_REDUCE")
+    closed = []
+    monkeypatch.setattr(runtime, "timetable", lambda _: 1 / 0)
+    monkeypatch.setattr(Binder, "close", lambda _: closed.append(True))
+    with (
+        Runtime(policy=POLICY, adapters=made.adapters, clock=NOW.timestamp) as loading,
+        pytest.raises(ZeroDivisionError),
+    ):
+        loading.load(made.envelope, descriptors=made.signed_descriptors)
+    assert len(closed) == 1
