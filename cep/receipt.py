@@ -13,6 +13,7 @@ Invariants (normative text: spec/receipt.md, CEP-P1 to CEP-P8):
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -323,6 +324,7 @@ def verify_receipt(
         found += _chain(receipt, document, plan_digest)
         found += _times(receipt, document, now)
         found += _steps(receipt, document)
+        found += _trips(receipt, document)
         done += ["plan", "descriptors", "step_chain"]
         for name, runs, bindings in (
             ("inputs", inputs, document.inputs),
@@ -482,10 +484,26 @@ def _steps(receipt: Receipt, plan: Plan) -> list[Diagnostic]:
         if measured.p99_ns is not None and measured.p50_ns > measured.p99_ns:
             found.append(_error("CEP-P7", "the median is above the 99th percentile", *place))
         last = measured.step
+    return found
+
+
+def _trips(receipt: Receipt, plan: Plan) -> list[Diagnostic]:
+    found = []
+    count = len(plan.steps)
     for i, trip in enumerate(receipt.trips):
         if trip.step >= count:
             reason = f"found {trip.step}; steps are 0 to {count - 1}"
             found.append(_error("CEP-P7", reason, "predicate", "trips", i, "step"))
+        elif trip.action not in (allowed := _actions(plan, trip.step)):
+            reason = f"found {trip.action!r}; the plan allows {', '.join(allowed) or 'no trips'}"
+            found.append(_error("CEP-P7", reason, "predicate", "trips", i, "action"))
+    tripped = Counter(trip.step for trip in receipt.trips if trip.action == "alternate")
+    for step, times in Counter(taken.step for taken in receipt.alternates_taken).items():
+        if tripped[step] < times:
+            reason = (
+                f"step {step} was done by alternates {times} times, {tripped[step]} trips led to"
+            )
+            found.append(_error("CEP-P7", reason, "predicate", "trips"))
     seen: set[tuple[int, int]] = set()
     for i, taken in enumerate(receipt.alternates_taken):
         known = len(plan.steps[taken.step].alternates) if taken.step < count else 0
@@ -494,6 +512,18 @@ def _steps(receipt: Receipt, plan: Plan) -> list[Diagnostic]:
             found.append(_error("CEP-P7", reason, "predicate", "alternates_taken", i))
         seen.add((taken.run, taken.step))
     return found
+
+
+def _actions(plan: Plan, step: int) -> tuple[str, ...]:
+    """Return what may follow a trip of a step."""
+    match plan.safety.on_trip if plan.safety is not None else None:
+        case "ALTERNATE":
+            return ("alternate", "abort") if plan.steps[step].alternates else ("abort",)
+        case "DRAIN":
+            return ("drain",)
+        case "ABORT":
+            return ("abort",)
+    return ()
 
 
 def _timestamp(moment: datetime) -> str:

@@ -1093,10 +1093,14 @@ TEXTS: Final = {
         demand=(
             'What is said of steps MUST fit the plan. Each entry of `measured` names a step of the '
             'plan, in ascending order and once, with `n` not more than `runs`, and `p50_ns` not more '
-            'than `p99_ns`. Each entry of `trips` names a step of the plan. Each entry of '
-            "`alternates_taken` names a step, one of the step's alternates, and a run below `runs`, "
-            'once. A runtime MAY compute `p50_ns` and `p99_ns` over the most recent ones of the `n` '
-            'times.'
+            'than `p99_ns`. Each entry of `trips` names a step of the plan and, as its `action`, '
+            "what the plan's `on_trip` lets follow: `drain` with DRAIN, `abort` with ABORT, and with "
+            'ALTERNATE `alternate` where the step has alternates, or `abort`. A plan without '
+            "`safety` has no trips. Each entry of `alternates_taken` names a step, one of the step's "
+            'alternates, and a run below `runs`, once; and `trips` has at least as many entries of a '
+            'step with the action `alternate` as `alternates_taken` has of it, since nothing but a '
+            'trip lets an alternate begin. A runtime MAY compute `p50_ns` and `p99_ns` over the most '
+            'recent ones of the `n` times.'
         ),
     ),
     "CEP-P8": RuleText(

@@ -198,7 +198,9 @@ def write() -> Book:
     )
     _data(with_data)
     other = plans.shared().edited(
-        ("/features", ["alternates"]), ("/steps/1/alternates", [{"queue": "ql"}])
+        ("/features", ["alternates", "safety"]),
+        ("/steps/1/alternates", [{"queue": "ql"}]),
+        ("/safety", {"on_trip": "ALTERNATE"}),
     )
     taken = good(
         "receipt-alternate",
@@ -444,6 +446,21 @@ def _alternates(base: Slip) -> None:
     ):
         path = f"/predicate/alternates_taken/0/{member}"
         base.bad(name, "CEP-P7", mutation, why, (path, value))
+    drained = {"step": 1, "quantity": "time_ns", "action": "drain"}
+    base.bad(
+        "trip-hidden",
+        "CEP-P7",
+        "the trip is left out, the alternate is there",
+        why,
+        ("/predicate/trips", ...),
+    )
+    base.bad(
+        "trip-that-drained",
+        "CEP-P7",
+        "another trip let the run drain, where alternates follow",
+        why,
+        ("/predicate/trips/-", drained),
+    )
     base.bad(
         "alternate-twice",
         "CEP-P7",

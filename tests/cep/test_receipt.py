@@ -33,7 +33,12 @@ from cep.v1.plan import Plan
 from cep.v1.receipt import AlternateTaken, BoundDevice, MeasuredStep, Trip, Verification
 from tests.reference_runtime.plans import ISSUER, KEY, NOW, POLICY, fork, signed
 
-MEMBERS = fork().members
+MEMBERS = fork().members | {"features": ["safety"], "safety": {"on_trip": "ABORT"}}
+FALLS_BACK = copy.deepcopy(MEMBERS) | {
+    "features": ["alternates", "safety"],
+    "safety": {"on_trip": "ALTERNATE"},
+}
+FALLS_BACK["steps"][1]["alternates"] = [{"queue": FALLS_BACK["steps"][0]["queue"]}]
 INPUTS = [[tensor_digest("x", "f32", (1, 4), bytes(16))], [tensor_digest("x", "f32", (0, 4), b"")]]
 OUTPUTS = [[tensor_digest("y", "f32", (1, 4), bytes(range(16)))]] * 2
 
@@ -142,6 +147,35 @@ def test_nothing_ran():
         seal(account(runs=0), ISSUER, [KEY])
 
 
+TAKEN = [AlternateTaken(step=1, alternate=0, run=run) for run in (0, 1)]
+TRIPS = [Trip(step=1, quantity="time", action="alternate")] * 2
+
+
+@pytest.mark.parametrize(
+    ("taken", "trips", "ok"),
+    [
+        (TAKEN, TRIPS, True),
+        (TAKEN, [*TRIPS, Trip(step=1, quantity="nan", action="abort")], True),
+        (TAKEN[:1], TRIPS, True),  # In a run that ended badly, a trip has no alternate here.
+        (TAKEN, TRIPS[:1], False),
+        (TAKEN[:1], [], False),
+        (TAKEN, [TRIPS[0], Trip(step=1, quantity="time", action="abort")], False),
+        (TAKEN, [*TRIPS, Trip(step=0, quantity="time", action="alternate")], False),
+        ([], [Trip(step=1, quantity="time", action="drain")], False),
+    ],
+)
+def test_an_alternate_is_not_taken_without_a_trip(taken, trips, ok):
+    members = value(members=FALLS_BACK, alternates=taken, trips=trips)
+    report = judge(members, FALLS_BACK)
+    assert {d.code for d in report.diagnostics} == (set() if ok else {"CEP-P7"})
+
+
+def test_a_plan_without_safety_has_no_trips():
+    plain = fork().members
+    assert judge(value(members=plain, trips=()), plain).ok
+    assert {d.code for d in judge(value(members=plain), plain).diagnostics} == {"CEP-P7"}
+
+
 def later(**offset):
     return (NOW + timedelta(**offset)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -169,6 +203,8 @@ BROKEN = {
     "more often than runs": ("/predicate/measured/0/n", "3", "CEP-P7"),
     "median above p99": ("/predicate/measured/0/p50_ns", "7", "CEP-P7"),
     "trip of no step": ("/predicate/trips/0/step", 3, "CEP-P7"),
+    "a trip that something else follows": ("/predicate/trips/0/action", "drain", "CEP-P7"),
+    "a trip that no alternate can follow": ("/predicate/trips/0/action", "alternate", "CEP-P7"),
     "no such alternate": (
         "/predicate/alternates_taken",
         [{"step": 0, "alternate": 0, "run": "0"}],
