@@ -175,7 +175,7 @@ def _base64(data: bytes) -> str:
 
 
 def _unbase64(text: str, path: str) -> bytes:
-    alphabet = b"-_" if "-" in text or "_" in text else b"+/"
+    alphabet = b"-_" if "-" in text or "_" in text else None
     try:
         data = base64.b64decode(text, altchars=alphabet, validate=True)
     except (ValueError, binascii.Error):

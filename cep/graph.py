@@ -250,17 +250,20 @@ def graph_digest(document: Graph | Plan, view: GraphView | None = None) -> str:
                 pending += [v for v in reversed(node.inputs) if v not in numbers]
                 continue
             results = node.outputs
-            if id(node.attributes) not in forms:
-                forms[id(node.attributes)] = _attribute_forms(document.ops[maker])
-            spelled, attributes = forms[id(node.attributes)]
+            known = id(node.attributes)
+            if known not in forms:
+                forms[known] = _attribute_forms(document.ops[maker])
+            spelled, attributes = forms[known]
             form = ["op", node.target, attributes, operands, len(results)]
             key = (node.target, spelled, len(results), *operands)
         number = first.setdefault(key, free)
         if number == free:
             expressions.append(form)
             free += len(results)
-        for position, result in enumerate(results):
-            numbers[result] = number + position
+        for result in results:
+            numbers[result] = number
+            number += 1
+        pending.pop()
     graph = {
         "opsets": [o.to_json() for o in document.opsets],
         "symbols": [s.to_json() for s in document.symbols],
@@ -362,7 +365,7 @@ def attribute_value(attribute: Attribute) -> AttributeValue:
 
 
 def _node(op: Op, index: int, known: dict[object, Mapping[str, AttributeValue]]) -> Node:
-    spelled = tuple([_spelled(attribute) for attribute in op.attributes])
+    spelled = tuple([_spelled(a) for a in op.attributes]) if op.attributes else ()
     found = known.get(spelled)
     if found is None:
         found = known[spelled] = _attributes(op, index)
