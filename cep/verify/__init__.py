@@ -7,7 +7,7 @@ recompute. One module holds one family of rules; each rule is one function with 
 
 What follows from a plan or from descriptors alone, the rules that look at it read from rooms
 of its own, which are trusted as the rules are: `cep.indexed`, `cep.sight`, `cep.features`,
-`cep.patterns`, `cep.timing` and `cep.unrolled`.
+`cep.timing` and `cep.unrolled`.
 
     >>> from cep.verify import RULESET
     >>> "CEP-M3" in RULESET

@@ -1,8 +1,7 @@
 """Compiled code that a plan brings along: can the device load it, and was it compared?
 
-The verifier does not run artifacts. It checks that each fits its device's software (CEP-C3), and
-that the plan carries a certificate of what its author found when comparing it with the reference
-semantics of the very region it stands for (CEP-E3). Whoever has the artifact can repeat that.
+The verifier runs none. Each must fit its device's software, and the plan must carry a certificate of
+its comparison with the reference semantics of its region, which whoever has it can repeat.
 """
 
 from __future__ import annotations

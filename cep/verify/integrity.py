@@ -1,7 +1,6 @@
 """Rules of family I: is this the plan, the whole plan, for these devices and weights, today?
 
-CEP-I1 (signature) and CEP-I3 (unique encoding) are about bytes and live where bytes are read, in
-`cep.verify.admit`.
+CEP-I1 (signature) and CEP-I3 (unique encoding) are about bytes: see `cep.verify.admit`.
 """
 
 from __future__ import annotations
