@@ -1,7 +1,7 @@
 """Compiled code that a plan brings along: can the device load it, and was it compared?
 
-The verifier runs none. Each must fit its device's software, and the plan must carry a certificate of
-its comparison with the reference semantics of its region, which whoever has it can repeat.
+The verifier runs none. Each must fit its device's software, and the plan must carry a certificate
+of its comparison with the reference semantics of its region, which whoever has it can repeat.
 """
 
 from __future__ import annotations
