@@ -329,8 +329,9 @@ class Machine:
         safety, unit = self.plan.safety, members[0]
         follows = safety.on_trip if safety is not None else None
         alternates = self.plan.steps[unit % len(self.plan.steps)].alternates
-        if fault := self.trip_fault(unit):
-            return fault
+        for member in members:
+            if fault := self.trip_fault(member):
+                return fault
         if follows == "ALTERNATE" and not state.over and state.trips[unit] < len(alternates):
             for content, segments in self.reading[unit]:
                 for segment in segments:

@@ -11,7 +11,7 @@ from cep.machine import Event, Kind, Machine, explain, explore
 from cep.v1.plan import Alternate, Plan, Safety
 from cep.verify import RULES
 from tests.cep.machine.scope import judged, plans, subject
-from tests.cep.plans import all_of, at, chain, fork, mutated
+from tests.cep.plans import all_of, at, chain, fork, mutated, together
 from tests.cep.spec_example import SPEC, blocks, example, patched, rule_texts
 from tests.cep.verify.test_alternates import alternate
 from tests.cep.verify.test_safety import safe
@@ -176,3 +176,17 @@ def test_the_example_of_the_rule_goes_wrong():
     (rule,) = (value for name, value in rule_texts(text) if name == "CEP-R2")
     document = patched(json.loads(blocks(text)["plan"]), example(rule))
     assert explain(Plan.from_json(document)).events[-1].startswith("TRIP(0)")
+
+
+def test_a_guard_that_stops_any_member_stops_a_collective():
+    case = together("BROADCAST")  # Only the second member writes what a guard looks at.
+    case.plan["features"] = ["collectives", "safety"]
+    case.plan["safety"] = {"on_trip": "ALTERNATE", "nan_guard": True}
+    alternate_first = case.plan["steps"][0] | {"alternates": [{"queue": "right"}]}
+    case.plan["steps"][0] = alternate_first
+    document = Plan.from_json(case.plan)
+    assert [f.path for f in RULES["CEP-R2"].check(subject(document))] == [("steps", 2)]
+    assert explore(document).fault.kind is Kind.TRIP
+    assert "step 2, which has no alternate" in explain(document, limit=1).fault
+    case.plan["safety"] = {"on_trip": "DRAIN", "nan_guard": True}
+    assert explore(Plan.from_json(case.plan)).safe
