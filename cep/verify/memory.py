@@ -341,7 +341,8 @@ def _held(s: Subject) -> dict[str, int]:
     """Return the bytes of weights that each device keeps, each weight once a device."""
     weights: dict[str, set[str]] = {d.slot: set() for d in s.plan.devices}
     for i, region in s.regions.items():
-        weights[s.device_of(i)] |= set(region.constants)
+        for member in s.party[i] if region.constants else ():
+            weights[s.device_of(member)] |= set(region.constants)
     for i, k in s.alternates or ():
         if i in s.regions:
             weights[s.device_of(i, k)] |= set(s.regions[i].constants)

@@ -7,6 +7,7 @@ from tests.cep.plans import (
     all_of,
     at,
     buffer,
+    chain,
     collective,
     descriptor,
     errors,
@@ -15,6 +16,7 @@ from tests.cep.plans import (
     op,
     run,
     together,
+    value,
 )
 from tests.cep.verify.cases import refused_by, test_cases
 
@@ -287,3 +289,35 @@ def test_devices_that_meet_a_predicate_are_connected_like_others():
     assert errors(case.verify()) == []
     case.links = []
     assert errors(case.verify()) == ["CEP-O5"]
+
+
+@pytest.mark.parametrize("first", ["left", "right"])
+def test_every_member_keeps_the_weights_of_the_joint_region(first):
+    """Whichever of the two the plan lists first."""
+    case = chain()
+    case.plan |= {
+        "features": ["collectives"],
+        "values": [value(n, r, "4", "4") for n, r in (("n", "IN"), ("w", "CONST"), ("s", "OUT"))],
+        "inputs": [{"name": "n", "value": "n"}],
+        "outputs": [{"name": "s", "value": "s"}],
+        "ops": [op("add.Tensor", ["n", "w"], "s", alpha={"integer": "1"})],
+        "buffers": [
+            buffer("n", "left", 0), buffer("w", "right", 0),
+            buffer("s", "left", 128), buffer("s", "right", 128),
+        ],
+        "steps": [
+            collective("left", "both", "ALL_REDUCE", [0], [0], [2]),
+            collective("right", "both", "ALL_REDUCE", [0], [1], [3]),
+        ],
+    }  # fmt: skip
+    del case.plan["symbols"]
+    if first == "right":
+        case.plan["steps"].reverse()
+    for promised, codes in (("4160", []), ("4159", ["CEP-M8"])):
+        case.plan["constraints"]["peak_bytes"] = [
+            {"device": slot, "bytes": promised} for slot in ("left", "right")
+        ]
+        report = case.verify()
+        assert errors(report) == codes
+        places = [d.path for d in report.diagnostics if d.code == "CEP-M8"]
+        assert places == [f"/constraints/peak_bytes/{i}/bytes" for i in range(2) if codes]
