@@ -170,8 +170,12 @@ def _share(s: Subject, left: str, right: str) -> bool:
 @rule("CEP-O6", stage=4)
 def visible(s: Subject) -> Iterator[Finding]:
     """RUN and COLLECTIVE touch their device's memory only, or memory that is coherent with it."""
+    domains = [s.sight.domains[b.arena] for b in s.plan.buffers]
+    own = {q.id: s.sight.visible.get(q.device, frozenset()) for q in s.plan.queues}
     for i, step in enumerate(s.plan.steps):
-        if step.run is not None or step.collective is not None:
+        if step.run is None and step.collective is None:
+            continue
+        if not own[step.queue].issuperset([domains[b] for b in (*step.reads, *step.writes)]):
             yield from seen_from(s, i, step.queue)
 
 
