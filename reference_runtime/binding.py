@@ -213,7 +213,11 @@ class Binder:
         port = next(port for port in self.inputs if port.name == name)
         if not isinstance(given, np.ndarray) and not hasattr(given, "__dlpack__"):
             raise _wrong_dtype(port, f"a {type(given).__name__}, which is no array")
-        array: View = given if isinstance(given, np.ndarray) else np.from_dlpack(given)
+        try:
+            array: View = given if isinstance(given, np.ndarray) else np.from_dlpack(given)
+        except Exception as error:
+            told = f"a {type(given).__name__} that NumPy cannot take by DLPack ({error})"
+            raise _wrong_dtype(port, told) from error
         if array.dtype != DTYPES[port.type.dtype]:
             raise _wrong_dtype(port, str(array.dtype))
         return array

@@ -403,7 +403,8 @@ class BoundPlan:
             issuer: Who ran the plan: a DNS name that readers' policies grant the key for.
 
         Raises:
-            ReceiptError: Nothing ran since the last receipt, or too much (CEP-P4).
+            ReceiptError: Nothing ran since the last receipt, or too much (CEP-P4). What was too
+                much is in no receipt, and a new account begins.
         """
         keys = key if isinstance(key, Iterable) else (key,)
         with self._lock:
@@ -426,7 +427,11 @@ class BoundPlan:
                 trips=tally.trips,
                 alternates=tally.taken,
             )
-            envelope = seal(account, issuer, keys)
+            try:
+                envelope = seal(account, issuer, keys)
+            except ReceiptError:  # These runs are too many, and will not become fewer.
+                self._tally = _Tally()
+                raise
             self._tally = _Tally()
         return envelope
 

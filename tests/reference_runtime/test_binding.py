@@ -154,6 +154,18 @@ def test_a_symbol_that_no_input_says_is_refused(tmp_path):
         Binder(admitted(world), world.store).at({"x": X})
 
 
+def test_what_numpy_cannot_take_is_refused(binder):
+    class Elsewhere:
+        def __dlpack__(self, **_):
+            raise BufferError("memory that the host does not see")
+
+        def __dlpack_device__(self):
+            return X.__dlpack_device__()
+
+    with pytest.raises(InputError, match=r"RUN-I2.*Elsewhere.*the host does not see"):
+        binder.at({"x": Elsewhere()})
+
+
 def test_anything_with_dlpack_is_taken(binder):
     class Foreign:
         def __dlpack__(self, **kwargs):

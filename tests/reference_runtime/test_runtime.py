@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+import cep.receipt
 from cep.receipt import ReceiptError, tensor_digest, verify_receipt
 from reference_runtime.adapter import DeviceLostError, StepError
 from reference_runtime.binding import InputError
@@ -119,6 +120,20 @@ def test_another_output_is_noticed(tmp_path):
     assert [d.code for d in report.diagnostics] == ["CEP-P5"]
 
 
+def test_after_too_many_runs_for_a_receipt_a_new_account_begins(monkeypatch):
+    monkeypatch.setattr(cep.receipt, "MAX_STEPS", 6)
+    given = {"x": np.zeros((1, 4), np.float32)}
+    with bound(fork()) as plan:
+        for _ in range(3):
+            plan.run(given)
+        with pytest.raises(ReceiptError, match=r"CEP-P4.*3 runs of 3 steps"):
+            plan.receipt(KEY, ISSUER)
+        with pytest.raises(ReceiptError, match=r"CEP-P4.*no run has ended well"):
+            plan.receipt(KEY, ISSUER)
+        plan.run(given)
+        assert plan.receipt(KEY, ISSUER)
+
+
 def test_a_receipt_covers_the_runs_since_the_last_one(tmp_path):
     world = chain(tmp_path)
     with bound(world) as plan:
@@ -171,7 +186,7 @@ def test_a_step_that_hangs(tmp_path):
     left = Hanging("left", at=2)
     world = chain(tmp_path, left=left)
     # The planner expects at most 2 µs; ten thousand times as much is allowed.
-    world.members["safety"] = {"watchdog_ppm": "10000000000"}
+    world.members["safety"] = {"watchdog_ppm": "10000000000", "on_trip": "ABORT"}
     with bound(world) as plan:
         plan.run({"x": X})
         for _ in range(2):
@@ -197,7 +212,7 @@ def test_a_step_that_hangs(tmp_path):
 )
 def test_the_guard_trips_on_what_is_no_number(tmp_path, op, x, trips):
     world = chain(tmp_path, op=op)
-    world.members["safety"] = {"nan_guard": True}
+    world.members["safety"] = {"nan_guard": True, "on_trip": "ABORT"}
     with bound(world) as plan:
         plan.run({"x": np.array([[0, 0, 1, 1]], np.float32)})
         if trips:
