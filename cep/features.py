@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from cep.v1.plan import Plan, Step
+    from cep.v1.plan import Plan
 
 Path: TypeAlias = tuple[str | int, ...]
 
 
-def named_artifacts(step: Step) -> Sequence[tuple[Path, str, str]]:
-    """Return where a step names an artifact, which, and the queue whose device is to load it."""
-    found: list[tuple[Path, str, str]] = []
-    if step.run is not None and step.run.artifact is not None:
-        found.append((("run", "artifact"), step.run.artifact, step.queue))
-    for i, alternate in enumerate(step.alternates):
-        if alternate.artifact is not None:
-            found.append((("alternates", i, "artifact"), alternate.artifact, alternate.queue))
+def named_artifacts(plan: Plan) -> list[tuple[int, Path, str, str]]:
+    """Return which steps name artifacts, where, which, and the queue whose device is to load it."""
+    found: list[tuple[int, Path, str, str]] = []
+    for i, step in enumerate(plan.steps):
+        if step.run is not None and step.run.artifact is not None:
+            found.append((i, ("steps", i, "run", "artifact"), step.run.artifact, step.queue))
+        for j, other in enumerate(step.alternates):
+            if other.artifact is not None:
+                path = ("steps", i, "alternates", j, "artifact")
+                found.append((i, path, other.artifact, other.queue))
     return found
 
 
@@ -63,5 +65,5 @@ def _used_by_steps(plan: Plan) -> Iterator[tuple[str, Path]]:
                 yield "streams", ("steps", i, "waits", j, "lag")
         if step.alternates:
             yield "alternates", ("steps", i, "alternates")
-        for path, _, _ in named_artifacts(step):
-            yield "artifacts", ("steps", i, *path)
+    for _, place, _, _ in named_artifacts(plan):
+        yield "artifacts", place

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from cep.features import Path, named_artifacts
 from cep.graph import Cut, Cutter, GraphView, graph_digest
 from cep.opset.definition import DTYPE_BYTES
 
@@ -142,6 +143,11 @@ class IndexedPlan:
             for i, (members, (_, ops)) in enumerate(zip(self.party, self._work, strict=True))
             if ops and members[0] == i
         }
+
+    @cached_property
+    def named_artifacts(self) -> list[tuple[int, Path, str, str]]:
+        """Which steps name artifacts: step, place, digest, and the queue it is loaded for."""
+        return named_artifacts(self.plan)
 
     @cached_property
     def makers(self) -> Mapping[str, int]:

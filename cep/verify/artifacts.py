@@ -13,7 +13,6 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from cep.certificate import KIND, Certificate, Regions
-from cep.features import named_artifacts
 from cep.verify.rules import Finding, rule
 
 if TYPE_CHECKING:
@@ -26,12 +25,11 @@ if TYPE_CHECKING:
 def loadable(s: Subject) -> Iterator[Finding]:
     """Each artifact is for software that its device has, in a version that can load it."""
     artifacts = {a.digest: a for a in s.plan.artifacts}
-    for i, step in enumerate(s.plan.steps):
-        for path, digest, queue in named_artifacts(step):
-            slot = s.queues[queue].device
-            descriptor = s.by_slot.get(slot)
-            if descriptor is not None and (why := _unfit(artifacts[digest], descriptor)):
-                yield Finding(("steps", i, *path), f"{slot!r} cannot load {digest}: {why}")
+    for _, path, digest, queue in s.named_artifacts:
+        slot = s.queues[queue].device
+        descriptor = s.by_slot.get(slot)
+        if descriptor is not None and (why := _unfit(artifacts[digest], descriptor)):
+            yield Finding(path, f"{slot!r} cannot load {digest}: {why}")
 
 
 def _unfit(artifact: Artifact, descriptor: CapabilityDescriptor) -> str:
@@ -57,11 +55,7 @@ def _unfit(artifact: Artifact, descriptor: CapabilityDescriptor) -> str:
 def certified(s: Subject) -> Iterator[Finding]:
     """Each artifact was compared with the reference of its region, within the numeric class."""
     regions = Regions(s.plan)
-    missing = {
-        (i, digest): path
-        for i, step in enumerate(s.plan.steps)
-        for path, digest, _ in named_artifacts(step)
-    }
+    missing = {(i, digest): path for i, path, digest, _ in s.named_artifacts}
     named = frozenset(missing)
     for i, entry in enumerate(s.plan.evidence):
         if entry.kind != KIND:
@@ -81,9 +75,9 @@ def certified(s: Subject) -> Iterator[Finding]:
                 message = f"is about {certificate.region}; step {step} is {regions.digest(step)}"
                 yield Finding(place, message)
             missing.pop((step, certificate.artifact), None)
-    for (i, digest), path in missing.items():
+    for (_, digest), path in missing.items():
         message = f"no certificate says that {digest} was compared with this region"
-        yield Finding(("steps", i, *path), message)
+        yield Finding(path, message)
 
 
 def _too_little(s: Subject, certificate: Certificate) -> str:

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from acp.diagnostics import Severity
-from cep.features import named_artifacts, used
+from cep.features import used
 from cep.opset import NAMESPACE, VERSION, opset_digest
 from cep.store import StoreError
 from cep.verify.rules import Finding, rule
@@ -178,10 +178,9 @@ def references(s: Subject) -> Iterator[Finding]:
             yield from _unresolved(("steps", i, "waits"), step.waits, "queue", queues)
         if step.alternates:
             yield from _unresolved(("steps", i, "alternates"), step.alternates, "queue", queues)
-        for path, digest, _ in named_artifacts(step):
-            if digest not in artifacts:
-                message = f"there is no {digest!r}; there are {_few(artifacts)}"
-                yield Finding(("steps", i, *path), message)
+    for _, path, digest, _ in s.named_artifacts:
+        if digest not in artifacts:
+            yield Finding(path, f"there is no {digest!r}; there are {_few(artifacts)}")
     yield from _indices(plan)
 
 
