@@ -79,6 +79,11 @@ def watchdog_ns(estimate: Estimate | None, safety: Safety | None) -> int | None:
     return -(-estimate.p99_ns * safety.watchdog_ppm // MILLION)
 
 
+def writes_apart(safety: Safety | None) -> bool:
+    """Say whether what steps write is copied to the plan's buffers only when they have ended."""
+    return safety is not None and safety.on_trip == "ALTERNATE" and safety.watchdog_ppm is not None
+
+
 class _Job:
     """Work on a lane."""
 
@@ -95,7 +100,7 @@ class Lane:
         self._name = name
         self._inbox: SimpleQueue[_Job | None] = SimpleQueue()
         self._worker: threading.Thread | None = None
-        self._left: threading.Event | None = None
+        self._left: _Job | None = None
 
     def run(self, work: Thunk, limit_ns: int | None) -> None:
         """Do work, and wait for its end.
@@ -103,7 +108,9 @@ class Lane:
         Raises:
             LateError: It has not ended within the limit, or earlier work never did.
         """
-        if self._left is not None and not self._left.is_set():
+        left = self._left
+        # The own queue of a device that was lost may write whenever it likes.
+        if left and (not left.done.is_set() or isinstance(left.error, DeviceLostError)):
             raise LateError(f"{self._name} has not ended what it began before")
         if self._worker is None:
             self._worker = threading.Thread(target=self._drain, name=self._name, daemon=True)
@@ -111,10 +118,9 @@ class Lane:
         job = _Job(work)
         self._inbox.put(job)
         if not job.done.wait(None if limit_ns is None else limit_ns / 1e9):
-            self._left = job.done
+            self._left = job
             raise LateError(f"{self._name} did not end within {limit_ns} ns")
-        if isinstance(job.error, DeviceLostError):
-            self._left = threading.Event()  # its own queue may write whenever it likes
+        self._left = job if isinstance(job.error, DeviceLostError) else None
         if job.error is not None:
             raise job.error
 

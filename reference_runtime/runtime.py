@@ -44,7 +44,7 @@ from reference_runtime.execution import (
     Timeline,
     executor,
 )
-from reference_runtime.guards import LateError, TripError, quantity_of, watchdog_ns
+from reference_runtime.guards import LateError, TripError, quantity_of, watchdog_ns, writes_apart
 from reference_runtime.timetable import parties, timetable
 
 if TYPE_CHECKING:
@@ -244,6 +244,7 @@ class BoundPlan:
         self._clock = clock
         self._lock = threading.Lock()
         self._closed = False
+        self._lost = ""
         self._expires_at = datetime.fromisoformat(plan.expires_at).timestamp()
         names = [queue.id for queue in plan.queues]
         self._executor = executor(
@@ -454,6 +455,9 @@ class BoundPlan:
         now = self._clock()
         if self._closed:
             raise PlanClosedError.because("RUN-X4", "the plan was closed; load it again")
+        if self._lost:
+            reason = f"{self._lost} was lost and may still write to the plan's memory"
+            raise DeviceLostError.because("RUN-X2", f"{reason}; load the plan again")
         if now >= self._expires_at:
             reason = f"the plan expired at {self.plan.expires_at}; load a newer revision"
             raise PlanClosedError.because("CEP-I5", reason, "/expires_at")
@@ -515,6 +519,8 @@ class BoundPlan:
             reason = f"{place} did not come back in time, and neither did an alternate: {cause}"
             return DeviceLostError.because("RUN-X2", reason, path)
         if isinstance(cause, DeviceLostError):
+            if not writes_apart(self.plan.safety):
+                self._lost = f"device {slot!r}"
             message = "; ".join(d.message for d in cause.diagnostics)
             return DeviceLostError.because("RUN-X2", f"{place}: {message}", path)
         message = str(cause) if isinstance(cause, Refused) else f"{type(cause).__name__}: {cause}"

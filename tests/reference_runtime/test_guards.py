@@ -400,3 +400,22 @@ def test_the_watchdog_time_is_rounded_up():
     Safety.watchdog_ppm = 2_000_000
     assert guards.watchdog_ns(Estimate, Safety) == 6
     assert guards.watchdog_ns(None, Safety) is None
+
+
+def test_a_lane_whose_late_work_lost_its_device_is_not_used_again():
+    lane, released, ended = Lane("lane"), threading.Event(), threading.Event()
+
+    def lost_at_last():
+        released.wait()
+        ended.set()
+        raise DeviceLostError.because("RUN-X2", "it may write yet")
+
+    with pytest.raises(LateError, match="did not end within"):
+        lane.run(lost_at_last, MS)
+    released.set()
+    ended.wait()
+    for _ in range(3):
+        time.sleep(0.01)
+        with pytest.raises(LateError, match="has not ended"):
+            lane.run(int, MS * 1000)
+    lane.close()

@@ -180,6 +180,8 @@ def test_a_device_that_is_gone(tmp_path):
         with pytest.raises(DeviceLostError) as caught:
             plan.run({"x": X})
         assert "on device 'left': fell off the bus" in caught.value.diagnostics[0].message
+        with pytest.raises(DeviceLostError, match=r"RUN-X2.*'left' was lost.*load the plan again"):
+            plan.run({"x": X})
 
 
 def test_a_step_that_hangs(tmp_path):
