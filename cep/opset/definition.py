@@ -43,6 +43,10 @@ DTYPE_BYTES: Mapping[str, int] = {
 }  # fmt: skip
 
 
+MAX_RANK = 64
+"""Most axes of a result; without a limit, indexing with itself doubles them again and again."""
+
+
 class TypeRuleError(ValueError):
     """The operands or attributes do not fit the operation's type rule."""
 
@@ -228,7 +232,11 @@ class Operation:
         """
         self._check_operands(call)
         self._check_attributes(call)
-        return self.infer(call)
+        made = self.infer(call)
+        for result in made:
+            if result.rank > MAX_RANK:
+                raise TypeRuleError(f"a result has {result.rank} axes; at most {MAX_RANK} may be")
+        return made
 
     def _check_operands(self, call: Call) -> None:
         given, declared = len(call.operands), self.operands

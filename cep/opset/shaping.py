@@ -9,6 +9,7 @@ from cep.opset.definition import (
     ANY,
     FLOATS,
     INDICES,
+    INTEGER_RANGES,
     INTEGERS,
     Call,
     Family,
@@ -128,12 +129,16 @@ def _full(call: Call) -> tuple[TensorType, ...]:
 
 
 def _arange(call: Call) -> tuple[TensorType, ...]:
-    """The integers start to end - 1."""
+    """The integers start to end - 1; dtype holds them with each term at its least and its most."""
     start, end, dtype = call.dim("start"), call.dim("end"), call.token("dtype")
     if dtype not in INTEGERS:
         raise TypeRuleError(f"dtype {dtype} is not an integer dtype")
     if not (fits := at_most(start, end, call.ranges)):
         raise TypeRuleError(f"for all sizes of the symbols, {start} <= {end} {fits}")
+    least, most = start.bounds(call.ranges)[0], end.bounds(call.ranges)[1] - 1
+    low, high = INTEGER_RANGES[dtype]
+    if least < low or most > high:
+        raise TypeRuleError(f"{start} to {end} - 1 may be integers that {dtype} does not hold")
     return (TensorType(dtype, (end - start,)),)
 
 

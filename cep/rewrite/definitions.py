@@ -46,6 +46,8 @@ class Definitions:
         ranges: Admissible sizes of each symbol.
         same: The value that stands for another, where a rewrite said so.
         known: Operations as a document has them, by first result.
+        resolved: How many values had a substitute when an operation's operands were last looked
+            at, by first result.
     """
 
     types: dict[str, TensorType]
@@ -54,6 +56,7 @@ class Definitions:
     ranges: Ranges
     same: dict[str, str] = field(default_factory=dict)
     known: dict[str, tuple[Node, Op]] = field(default_factory=dict)
+    resolved: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, view: GraphView, ops: Sequence[Op]) -> Definitions:
@@ -76,6 +79,7 @@ class Definitions:
             nodes=dict(self.nodes),
             constants=dict(self.constants),
             same=dict(self.same),
+            resolved=dict(self.resolved),
         )
 
     def resolve(self, value: str) -> str:
@@ -90,17 +94,21 @@ class Definitions:
     def node(self, value: str) -> Node | None:
         """Return the operation that makes a value, with operands as they are by now."""
         node = self.nodes.get(self.resolve(value))
-        if self.same and node is not None and any(v in self.same for v in node.inputs):
+        if node is None or self.resolved.get(node.outputs[0], 0) == len(self.same):
+            return node
+        if any(v in self.same for v in node.inputs):
             node = node._replace(inputs=tuple(map(self.resolve, node.inputs)))
             self.nodes.update(dict.fromkeys(node.outputs, node))
+        self.resolved[node.outputs[0]] = len(self.same)
         return node
 
     def made_by(self, value: str, *names: str) -> Node | None:
         """Return the operation that makes a value as its first result, if it is one of `names`."""
+        found = self.nodes.get(self.resolve(value))
+        if found is None or found.target.removeprefix(PREFIX) not in names:
+            return None  # before its operands are looked at, of which there may be many
         node = self.node(value)
-        if node is None or node.target.removeprefix(PREFIX) not in names:
-            return None
-        return node if node.outputs[0] == self.resolve(value) else None
+        return node if node is not None and node.outputs[0] == self.resolve(value) else None
 
     def type(self, value: str) -> TensorType:
         """Return the type of a value."""

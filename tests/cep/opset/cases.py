@@ -181,6 +181,7 @@ CASES = {
         ((), {"start": parse("0"), "end": parse("n"), "dtype": "i64"}),
         ((), {"start": parse("1"), "end": parse("n + 1"), "dtype": "i32"}),
         ((), {"start": parse("b"), "end": parse("b"), "dtype": "i64"}),
+        ((), {"start": parse("-128"), "end": parse("128"), "dtype": "i8"}),
     ],
     "embedding": [
         (("f32[10, 4]", "i64[b, n]"), {}), (("bf16[10, n]", "i32[]"), {}),

@@ -62,6 +62,18 @@ MISTYPED = {
     "a range that might end early": (
         "arange.start_step", (), {"start": parse("b"), "end": parse("n"), "dtype": "i64"},
     ),
+    "a range beyond its dtype": (
+        "arange.start_step", (), {"start": parse("0"), "end": parse("129"), "dtype": "i8"},
+    ),
+    "a range that might end beyond its dtype": (
+        "arange.start_step", (), {"start": parse("0"), "end": parse("n^4"), "dtype": "i8"},
+    ),
+    "a range below its dtype": (
+        "arange.start_step", (), {"start": parse("-1"), "end": parse("1"), "dtype": "ui8"},
+    ),
+    "a result with more axes than a result has": (
+        "index.Tensor", (f"i64[{', '.join('1' * 40)}]", f"i64[{', '.join('1' * 40)}]"), {},
+    ),
     "a table with one axis": ("embedding", ("f32[4]", "i64[b]"), {}),
     "to gather with another rank": ("gather", ("f32[b, n]", "i64[b]"), {"dim": 0}),
     "to gather beyond": ("gather", ("f32[b, n]", "i64[b, 9]"), {"dim": 0}),

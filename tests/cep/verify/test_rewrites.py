@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+import time
 
 import pytest
 
@@ -199,6 +200,33 @@ def test_work_is_bounded(store):
     report = rewritten(log).verify(store=store, recompute=recompute)
     assert "CEP-E2" in errors(report)
     assert any("elements to compute" in d.message for d in report.diagnostics)
+
+
+def test_axes_are_bounded():
+    """An index with as many axes as what it is used on makes nearly twice as many."""
+    some = op("full", [], "a0", dtype={"dtype": "i64"}, fill_value={"integer": "0"},
+              size={"dims": {"items": ["1", "1"]}})  # fmt: skip
+    more = [op("index.Tensor", [f"a{i}", f"a{i}"], f"a{i + 1}") for i in range(40)]
+    last = op("index.Tensor", ["v", "a40"], "w")
+    report = rewritten(changed(ops=[some, *more, last, *LOG["ops"][1:]])).verify()
+    assert any("a result has 65 axes" in d.message for d in report.diagnostics)
+
+
+def test_operands_are_looked_at_once():
+    """Else joining a join of many, again and again, costs the product of their numbers."""
+    many, wide, axis = 4095, 12, {"dim": {"integer": "0"}}
+    made = [
+        op("clone", ["v"], "c"),
+        *(op("cat", ["c", *["v"] * (many - i)], f"a{i}", **axis) for i in range(wide)),
+        *(op("cat", [f"a{i}"] * many, f"b{i}", **axis) for i in range(wide)),
+        op("cat", [f"b{i}" for i in range(wide)], "b", **axis),
+        op("slice.Tensor", ["b"], "w", **axis, start={"dim": "0"}, end={"dim": "4"}),
+    ]
+    case = rewritten(changed(ops=[*made, *LOG["ops"][1:]], rewrites=[["same-shape", "c"]]))
+    began = time.process_time()
+    report = case.verify()
+    assert time.process_time() - began < 3
+    assert any("the rewrites lead to graph" in d.message for d in report.diagnostics)
 
 
 def test_a_rule_that_rounds_is_no_rule_for_the_same_bits(store):
