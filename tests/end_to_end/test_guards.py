@@ -34,6 +34,7 @@ def told(path):
     return receipt.trips, receipt.alternates_taken
 
 
+@pytest.mark.slow
 def test_a_guarded_plan_from_the_model_to_the_receipt(own, monkeypatch):
     given = min((own / "inputs").glob("*.npz"))
     assert run(own, SPREAD, given).status == 0

@@ -67,14 +67,16 @@ def test_every_sample_is_the_same_over_jax(info):
     assert list(differences(cases(info))) == []
 
 
-def test_each_operation_is_the_same_over_jax():
+# XLA takes seconds to compile some operations.
+@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 7], ids=["all", "some"])
+def test_each_operation_is_the_same_over_jax(every):
     chosen = {}
     for info in INFOS:
         for case in islice(cases(info), FIRST):
             if any(a.size for a in case.results):
                 chosen.setdefault(case.name, case)
     assert set(chosen) == {o.name for o in OPERATIONS.values()}
-    assert list(differences(chosen.values())) == []
+    assert list(differences([chosen[name] for name in sorted(chosen)[::every]])) == []
 
 
 def test_a_captured_model_is_the_same_compiled_by_jax():
