@@ -913,8 +913,7 @@ TEXTS: Final = {
             'more queues. Of this, CEP-O1, CEP-O2 and CEP-M3 to CEP-M7 MUST hold. A plan MUST be '
             'refused with this id where the number of its steps times three, its reads, writes, '
             'waits, buffers and arenas, added up and times the number of micro-batches that are '
-            'written out, exceed 2,000,000. A plan that is no stream MUST NOT have waits with a '
-            '`lag`.'
+            'written out, exceed 500,000. A plan that is no stream MUST NOT have waits with a `lag`.'
         ),
         reason=(
             'two micro-batches that use the same copy are as dangerous to each other as two steps '

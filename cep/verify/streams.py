@@ -19,7 +19,7 @@ from cep.verify.rules import Finding, rule
 if TYPE_CHECKING:
     from cep.verify.subject import Subject
 
-MAX_UNROLLED: Final = 2_000_000
+MAX_UNROLLED: Final = 500_000
 """Most steps, accesses, waits, buffers and arenas of the micro-batches that are written out."""
 AGAIN: Final = (
     order.deadlock_free, order.epochs_exist, memory.no_races, memory.defined_before_use,

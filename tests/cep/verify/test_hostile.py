@@ -26,6 +26,7 @@ from cep.v1.graph import Graph
 from cep.v1.plan import Plan
 from cep.v1.receipt import Statement
 from cep.verify import verify
+from cep.verify.streams import MAX_UNROLLED
 from tests.cep.plans import BASES, NOW, POLICY, WEIGHTS_FILE, errors, fork, mutated, sha256
 from tests.cep.verify.hostile import (
     DESCRIPTORS,
@@ -225,3 +226,24 @@ def test_the_command_refuses_plans(name, tmp_path):
 def test_the_command_refuses_envelopes(tmp_path):
     data = ENVELOPES["a hundred thousand signatures"]()
     assert "CEP-I1" in refused_by_the_command(tmp_path, fork(), data)
+
+
+@pytest.mark.parametrize("spare", [0, 10_000])
+def test_as_many_copies_as_are_written_out_are_bounded(spare):
+    case = fork()
+    case.plan["features"] = ["streams"]
+    case.plan["buffers"] += [
+        case.plan["buffers"][0] | {"offset": str(384 + 64 * i), "size": "128"}
+        for i in range(0, 2 * spare, 2)
+    ]
+    case.plan["arenas"][0]["bytes"] = str(384 + 128 * spare)
+    case.descriptors["left"]["memories"][0]["capacity_bytes_per_instance"] = str(2**50)
+    case.descriptors["right"]["memories"][0]["capacity_bytes_per_instance"] = str(2**50)
+    # Three steps, their accesses and waits, buffers and arenas.
+    parts = 3 * 3 + 7 + 2 + (4 + spare) + 2
+    most = MAX_UNROLLED // parts - 1
+    for copies, codes in ((most, []), (most + 1, ["CEP-O4"])):
+        case.plan["stream"] = {"microbatches": 2**32 - 1, "ring_depth": copies}
+        case.plan["steps"][1]["waits"] = [{"queue": "left", "epoch": 2, "lag": copies}]
+        with bounded():
+            assert errors(case.verify()) == codes
