@@ -157,7 +157,16 @@ class Regions:
             GraphError: The region reads what is neither in its buffers nor made by it.
         """
         if step not in self._digests:
-            self._digests[step] = graph_digest(self.graph(step))
+            graph = self.graph(step)
+            read = (self.plan.buffers[i].value for i in self.plan.steps[step].reads)
+            # Code takes its operands in the order of `reads`, so that it matters where weights are.
+            held = tuple(
+                Binding(name=f"read{place}", value=value)
+                for place, value in enumerate(read)
+                if value in self._constants
+            )
+            told = graph.model_copy(update={"outputs": (*graph.outputs, *held)})
+            self._digests[step] = graph_digest(told)
         return self._digests[step]
 
 

@@ -4,11 +4,11 @@ import base64
 
 import pytest
 
-from cep.certificate import Certificate
+from cep.certificate import Certificate, Regions
 from cep.store import Store
 from cep.v1.plan import Plan
 from tests.cep.compiled import CODE, SOFTWARE, certificate, compiled
-from tests.cep.plans import WEIGHTS_FILE, all_of, at, mutated, sha256
+from tests.cep.plans import WEIGHTS_FILE, all_of, at, buffer, chain, mutated, sha256
 from tests.cep.verify.cases import refused_by, test_cases
 
 
@@ -166,3 +166,15 @@ def test_a_certificate_survives_its_one_form():
     case = mutated("chain", compiled)
     (evidence,) = Plan.from_json(case.plan).evidence
     assert Certificate.of(evidence).to_bytes() == evidence.inline
+
+
+def test_a_region_tells_at_which_place_a_weight_is_read():
+    """Code that computes x less w of (x, w) computes w less x of (w, x)."""
+    case = chain()
+    case.plan["buffers"].append(buffer("w", "left", 256))
+    weight, step = len(case.plan["buffers"]) - 1, case.plan["steps"][0]
+    digests = []
+    for reads in ([0], [0, weight], [weight, 0], [weight, 0, weight]):
+        step["reads"] = reads
+        digests.append(Regions(Plan.from_json(case.plan)).digest(0))
+    assert len(set(digests)) == len(digests)
