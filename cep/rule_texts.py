@@ -259,16 +259,18 @@ TEXTS: Final = {
             "The *digest of a region* is the graph digest (section 6) of a graph with the plan's "
             "opsets and symbols and the region's ops; its inputs are the values of the buffers that "
             'the step reads, constants aside, by the names `in0`, `in1`, … in the order of `reads`, '
-            'its outputs those that it writes, `out0`, `out1`, … in the order of `writes`. The '
-            'reference is that of `cep.reference` over IEEE 754 arithmetic. The inputs of the n-th '
-            'sample, from 0, are drawn like this: for the input at position p, the 32-byte blocks '
-            'SHA-256(seed ‖ n ‖ p ‖ k), with each number in 8 little-endian bytes and k = 0, 1, 2, '
-            '…, are joined and read as little-endian 32-bit words w₀, w₁, …; the j-th element in '
-            'row-major order is wⱼ / 2³¹ − 1 in a floating-point dtype (rounded to nearest even), wⱼ '
-            'mod `integers_below` in an integer dtype (mod 2⁷ if that is less than `integers_below` '
-            'and the element has one byte, mod 2¹⁵ likewise for two bytes), and in `i1` 1 for the '
-            'first element along the last axis, wⱼ mod 2 for the others: a mask that hides '
-            'everything asks what the mean of nothing is.'
+            'its outputs those that it writes, `out0`, `out1`, … in the order of `writes`. A '
+            'constant that the step reads from a buffer is an output of that graph too, by the name '
+            '`readN`, where N is its place in `reads`, from 0: the code takes its operands in that '
+            'order, and the digest tells orders apart. The reference is that of `cep.reference` over '
+            'IEEE 754 arithmetic. The inputs of the n-th sample, from 0, are drawn like this: for '
+            'the input at position p, the 32-byte blocks SHA-256(seed ‖ n ‖ p ‖ k), with each number '
+            'in 8 little-endian bytes and k = 0, 1, 2, …, are joined and read as little-endian '
+            '32-bit words w₀, w₁, …; the j-th element in row-major order is wⱼ / 2³¹ − 1 in a '
+            'floating-point dtype (rounded to nearest even), wⱼ mod `integers_below` in an integer '
+            'dtype (mod 2⁷ if that is less than `integers_below` and the element has one byte, mod '
+            '2¹⁵ likewise for two bytes), and in `i1` 1 for the first element along the last axis, '
+            'wⱼ mod 2 for the others: a mask that hides everything asks what the mean of nothing is.'
         ),
         reason=(
             "what compiled code computes can't be read off it, but it can be compared, and a "
@@ -513,11 +515,12 @@ TEXTS: Final = {
         ),
         demand=(
             'Where there is a `constraints.energy_fj`, every step and every alternate MUST have '
-            "`estimate.femtojoules`. The sum over all steps of the largest among the step's own and "
+            "`estimate.femtojoules`. The sum over all steps of the step's own and the largest among "
             "its alternates' MUST NOT exceed it, once for each micro-batch in a stream."
         ),
         reason=(
-            'as for CEP-K1. Energy is a sum whatever runs side by side.'
+            'as for CEP-K1. Energy is a sum whatever runs side by side, and a step that trips has '
+            'been paid for when its alternate begins.'
         ),
         example=(
             '[\n'

@@ -57,16 +57,17 @@ def expected(s: Subject) -> tuple[list[int], Timing]:
 
 @rule("CEP-K2", stage=4)
 def energy(s: Subject) -> Iterator[Finding]:
-    """The steps' energies add up to what is promised at most, whichever alternates are taken."""
+    """The steps' energies, and those of what takes their places, add up to what is promised."""
     limit = s.plan.constraints.energy_fj
     if limit is None:
         return
-    used = [0] * len(s.plan.steps)
+    used, spare = ([0] * len(s.plan.steps) for _ in range(2))
     for i, path, energy_fj in estimates(s, "femtojoules"):
-        used[i] = max(used[i], energy_fj or 0)
+        own = path == ("steps", i)
+        (used if own else spare)[i] = max((used if own else spare)[i], energy_fj or 0)
         if energy_fj is None:
             yield Finding(path, "femtojoules are not stated: a limit of energy needs them of each")
-    whole = sum(used) * (s.plan.stream.microbatches if s.plan.stream else 1)
+    whole = (sum(used) + sum(spare)) * (s.plan.stream.microbatches if s.plan.stream else 1)
     if whole > limit:
         message = f"the steps take {whole} fJ together; promised are {limit}"
         yield Finding(("constraints", "energy_fj"), message)

@@ -140,7 +140,7 @@ REFUSED = {
     "a step without an energy": ("chain", using(1000, 500, None, 500), "CEP-K2"),
     "an alternate that uses more": (
         "fork",
-        all_of(using(1000, 500, 1, 499), fallback(0, "right", femtojoules="501")),
+        all_of(using(1000, 500, 1, 399), fallback(0, "right", femtojoules="101")),
         "CEP-K2",
     ),
     "an alternate without an energy": (
@@ -220,7 +220,7 @@ ACCEPTED = {
     ),
     "the energy itself": ("chain", using(1000, 500, 0, 500)),
     "a thriftier alternate": (
-        "fork", all_of(using(1000, 500, 1, 499), fallback(0, "right", femtojoules="500")),
+        "fork", all_of(using(1000, 500, 1, 399), fallback(0, "right", femtojoules="100")),
     ),
     "the budget itself": ("chain", numeric("RELATIVE", MM)),
     "the budget in units": ("chain", numeric("ULP", 32)),
