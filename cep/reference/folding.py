@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cep.opset import PREFIX
 from cep.reference.evaluation import EvaluationError, apply
@@ -13,6 +13,10 @@ from cep.rewrite.folding import MOVES
 
 if TYPE_CHECKING:
     from cep.rewrite import Fold
+
+
+FROM_ZERO: Final = frozenset({"embedding", "gather"})
+"""Operations whose second operand holds indices that are not counted from the end."""
 
 
 def available() -> bool:
@@ -44,8 +48,11 @@ def recompute(fold: Fold, elements: Mapping[str, memoryview]) -> bytes:
         known[constant.value] = flat.reshape([size.value or 0 for size in kind.shape])
     for node in fold.nodes:
         name = node.target.removeprefix(PREFIX)
+        operands = [known[v] for v in node.inputs]
+        if name in FROM_ZERO and operands[1].size and operands[1].min() < 0:
+            raise EvaluationError(f"{name}: an index is negative")
         try:
-            made = apply(name, [known[v] for v in node.inputs], node.attributes, np)
+            made = apply(name, operands, node.attributes, np)
         except IndexError as error:
             raise EvaluationError(f"{name}: {error}") from None
         for value, array in zip(node.outputs, made, strict=True):

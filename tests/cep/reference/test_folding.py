@@ -65,6 +65,8 @@ def test_what_numpy_cannot_is_refused():
     table, index = np.zeros((2, 3), dtype="<f4"), np.array([7])
     with pytest.raises(EvaluationError, match="out of bounds"):
         folded("embedding", table, index)
+    with pytest.raises(EvaluationError, match="negative"):
+        folded("embedding", table, np.array([-1]))
 
 
 def test_work_is_bounded():
