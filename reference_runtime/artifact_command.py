@@ -12,6 +12,13 @@ from acp import files
 from acp.cli.inputs import expand
 from acp.cli.options import FILE, load_policy, output_option
 from acp.cli.output import Command, Finding, Outcome, about, progress
+from reference_runtime.beside import (
+    default_descriptors,
+    default_policy,
+    descriptors_option,
+    policy_option,
+    store_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,26 +28,6 @@ if TYPE_CHECKING:
     from reference_runtime.precompile import Comparison
 
 _plan = click.argument("plan", type=FILE)
-_descriptors = click.option(
-    "--descriptors",
-    "descriptor_paths",
-    type=FILE,
-    multiple=True,
-    help="Signed descriptors, files or folders. [default: descriptors/ beside PLAN]",
-)
-_store = click.option(
-    "--store",
-    "store_folder",
-    type=FILE,
-    help="Folder of weights and artifacts. [default: store/ beside PLAN]",
-)
-_policy = click.option(
-    "--policy",
-    "policy_file",
-    type=FILE,
-    envvar="CEP_POLICY",
-    help="Trust policy. [default: $CEP_POLICY, or policy.json beside PLAN]",
-)
 
 
 @click.group()
@@ -56,9 +43,9 @@ def artifact() -> None:
     ),
 )
 @_plan
-@_descriptors
-@_store
-@_policy
+@descriptors_option
+@store_option
+@policy_option
 @output_option
 @click.option(
     "--samples",
@@ -120,9 +107,9 @@ def make(
 
 @artifact.command(cls=Command, example="cep artifact check compiled.dsse.json")
 @_plan
-@_descriptors
-@_store
-@_policy
+@descriptors_option
+@store_option
+@policy_option
 def check(
     plan: Path,
     descriptor_paths: tuple[Path, ...],
@@ -158,7 +145,6 @@ def _admit(
     plan: Path, descriptor_paths: tuple[Path, ...], policy_file: Path | None, store: Store
 ) -> AdmittedPlan:
     from reference_runtime.admission import admit
-    from reference_runtime.run_command import default_descriptors, default_policy
 
     beside = plan.parent
     paths = descriptor_paths or default_descriptors(beside)

@@ -18,6 +18,13 @@ from acp.cli.output import Command, Finding, Outcome, about, progress
 from acp.diagnostics import Diagnostic, FileRefusedError, Severity
 from acp.dsse import RECEIPT
 from cep.cli.inputs import bind_option, bindings
+from reference_runtime.beside import (
+    default_descriptors,
+    default_policy,
+    descriptors_option,
+    policy_option,
+    store_option,
+)
 
 if TYPE_CHECKING:
     from acp.keys import PrivateKey
@@ -53,26 +60,9 @@ _MILLION = 1e6
     help="Where the outputs go, .npz: by name; of several runs as 0/NAME, 1/NAME and so on.",
 )
 @click.option("--receipt", "receipt_file", type=FILE, required=True, help="Where the receipt goes.")
-@click.option(
-    "--descriptors",
-    "descriptor_paths",
-    type=FILE,
-    multiple=True,
-    help="Signed descriptors, files or folders. [default: descriptors/ beside PLAN, or its folder]",
-)
-@click.option(
-    "--store",
-    "store_folder",
-    type=FILE,
-    help="Folder of the weights. [default: store/ beside PLAN]",
-)
-@click.option(
-    "--policy",
-    "policy_file",
-    type=FILE,
-    envvar="CEP_POLICY",
-    help="Trust policy. [default: $CEP_POLICY, or policy.json beside PLAN]",
-)
+@descriptors_option
+@store_option
+@policy_option
 @click.option(
     "--key",
     "key_file",
@@ -195,26 +185,6 @@ def _run(bound: BoundPlan, given: Mapping[str, Any], file: Path) -> dict[str, An
         return bound.run(given)
     except InputError as refusal:
         raise FileRefusedError(str(file), *refusal.diagnostics) from refusal
-
-
-def default_policy(beside: Path) -> Path:
-    """Return the policy beside a plan.
-
-    Raises:
-        UsageError: There is none.
-    """
-    path = beside / "policy.json"
-    if not path.exists():
-        raise click.UsageError(
-            f"no trust policy: give --policy, set CEP_POLICY, or put one at {path}"
-        )
-    return path
-
-
-def default_descriptors(beside: Path) -> tuple[Path, ...]:
-    """Return the folder of descriptors beside a plan, or the files beside it."""
-    folder = beside / "descriptors"
-    return (folder,) if folder.is_dir() else tuple(sorted(beside.glob("*.json"))) or (folder,)
 
 
 def _granted_issuer(policy: TrustPolicy, key: PrivateKey) -> str:

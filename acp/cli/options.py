@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -30,6 +31,11 @@ _MAX_URI: Final = 2048
 _MAX_TOKEN: Final = 256
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def together(*options: Callable[[_Function], _Function]) -> Callable[[_Function], _Function]:
+    """Return the decorator that adds several options, in the order in which they are given."""
+    return lambda command: reduce(lambda inner, add: add(inner), reversed(options), command)
 
 
 def instant_option(*names: str, **attributes: Any) -> Callable[[_Function], _Function]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +12,7 @@ import click
 
 from acp import dsse, files
 from acp.canonical import decode
-from acp.cli.options import FILE, instant_option, load_policy, output_option
+from acp.cli.options import FILE, instant_option, load_policy, output_option, together
 from acp.cli.output import Command, Outcome, about, one_line
 
 if TYPE_CHECKING:
@@ -72,10 +71,6 @@ _GRANT_OPTIONS: Final = (
 )
 
 
-def _grant_options(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
-    return reduce(lambda inner, option: option(inner), reversed(_GRANT_OPTIONS), function)
-
-
 @click.group()
 def policy() -> None:
     """Make, extend and read trust policies: which keys may sign what for whom."""
@@ -88,7 +83,7 @@ def policy() -> None:
         "    --type capability-descriptor --type system-descriptor -o policy.json"
     ),
 )
-@_grant_options
+@together(*_GRANT_OPTIONS)
 @output_option
 def create(output: Path, adapters: tuple[str, ...], **grant: Any) -> Outcome:
     """Make a policy with one grant: these keys may sign these types for these issuers."""
@@ -105,7 +100,7 @@ def create(output: Path, adapters: tuple[str, ...], **grant: Any) -> Outcome:
     example="acp policy add policy.json --key planner.pub.pem --issuer example.com --type plan",
 )
 @click.argument("file", type=FILE)
-@_grant_options
+@together(*_GRANT_OPTIONS)
 def add(file: Path, adapters: tuple[str, ...], **grant: Any) -> Outcome:
     """Add a grant to the policy in FILE."""
     from acp.policy import TrustPolicy

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from acp.cli.options import MAX_UINT64
+from acp.cli.options import MAX_UINT64, together
 from cep.planner.guarding import Guards
 
 _QUANTITIES: Final = ("memory_bytes", "power_mw", "temperature_mdegc")
@@ -23,9 +23,7 @@ def guard_options(command: Callable[..., Any]) -> Callable[..., Any]:
         names = ("alternates", "on_trip", "watchdog_ppm", "nan_guard", "limits")
         return command(guards=Guards(**{name: values.pop(name) for name in names}), **values)
 
-    for option in reversed(_OPTIONS):
-        run = option(run)
-    return run
+    return together(*_OPTIONS)(run)
 
 
 def _limits(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, int]:

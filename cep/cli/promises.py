@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from acp.cli.options import MAX_UINT64, labels
+from acp.cli.options import MAX_UINT64, labels, together
 from cep.planner.promises import Promises
 
 
@@ -20,9 +20,7 @@ def promise_options(command: Callable[..., Any]) -> Callable[..., Any]:
         names = ("numeric", "tolerance", "deadline_ns", "energy_fj", "labels")
         return command(promises=Promises(**{name: values.pop(name) for name in names}), **values)
 
-    for option in reversed(_OPTIONS):
-        run = option(run)
-    return run
+    return together(*_OPTIONS)(run)
 
 
 _OPTIONS: Final = (

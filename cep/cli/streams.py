@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from acp.cli.options import together
 from cep.v1.plan import Stream
 
 _MOST: Final = 2**32 - 1
@@ -28,9 +29,7 @@ def stream_options(command: Callable[..., Any]) -> Callable[..., Any]:
             stream = Stream(microbatches=count, ring_depth=depth or min(2, count))
         return command(stream=stream, **values)
 
-    for option in reversed(_OPTIONS):
-        run = option(run)
-    return run
+    return together(*_OPTIONS)(run)
 
 
 _OPTIONS: Final = (
