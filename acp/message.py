@@ -102,6 +102,10 @@ class Message(BaseModel):
         except ValidationError as error:
             raise StructureError(*_diagnostics(cls, error)) from None
 
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with other values for some members, which nothing judges."""
+        return self.model_copy(update=changes)
+
     def to_json(self) -> dict[str, JsonValue]:
         """Return the one JSON form of the message."""
         with collector_paused():
