@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
+import msgspec
 import orjson
 import rfc8785
 
@@ -65,6 +66,13 @@ _TO_PARENTHESES: Final = bytes.maketrans(b"[]{}", b"()()")
 _NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b"[]{}"))
 _NOT_QUOTED_STRUCTURE: Final = bytes(set(range(256)) - set(b'[]{}"'))
 _LARGE_TREE: Final = 100_000
+
+
+def _refused(literal: str) -> NoReturn:
+    raise ValueError(literal)
+
+
+_PLAIN: Final = msgspec.json.Decoder(float_hook=_refused)
 _OPENERS: Final = (b"[", b"{")
 _SORTED: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
@@ -143,15 +151,11 @@ def _decode_plain(data: bytes, limits: Limits) -> JsonValue | None:
         return None
     try:
         with collector_paused():
-            value: JsonValue = json.loads(data.decode(), parse_float=_refused)
+            value: JsonValue = _PLAIN.decode(data)
         same = orjson.dumps(value, option=_SORTED) == data
-    except (ValueError, orjson.JSONEncodeError):
+    except (msgspec.DecodeError, orjson.JSONEncodeError, ValueError):
         return None
     return value if same else None
-
-
-def _refused(literal: str) -> NoReturn:
-    raise ValueError(literal)
 
 
 def _decode_any(data: bytes, limits: Limits) -> JsonValue:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from acp import canonical
 from acp.diagnostics import StructureError
+from acp.members import members
 from acp.message import Message
 from acp.v1.capability import CapabilityDescriptor
 from acp.v1.envelope import Envelope
@@ -101,6 +102,5 @@ def payload_type(kind: type[Message]) -> str:
 
 def _likeness(value: dict[str, JsonValue], kind: type[Message]) -> int:
     """Return the number of required members that `value` has, less those it should not have."""
-    fields = {field.alias or name: field for name, field in kind.model_fields.items()}
-    unknown = sum(name not in fields for name in value)
-    return sum(name in fields and fields[name].is_required() for name in value) - unknown
+    required = {member.json_name: member.required for member in members(kind)}
+    return sum(required.get(name, -1) for name in value)

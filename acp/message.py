@@ -3,75 +3,50 @@
 Invariants (normative text: spec/envelope.md):
 
 * ``M.from_json(value).to_json() == value`` for every value that ``from_json`` accepts.
-* A refusal names every problem found, up to `MAX_DIAGNOSTICS`, each with the place and the fix.
+* A refusal names every problem found, up to `acp.refusal.MAX_DIAGNOSTICS`, each with the place and
+  the fix.
 
-Codes: ENV-S1 a member is missing, ENV-S2 a member is unknown, ENV-S3 a value has the wrong type or
-is out of range, ENV-S4 a null, or an empty array or map, where absence says the same. In ACP
-documents ACP-U01 stands for ENV-S3 where a number is a float, or stands in a 64-bit field.
+Most documents are in order, and long ones must be read fast. So msgspec decodes a text, and what it
+cannot judge is looked at column by column: all messages of one kind together, each different string
+once. Whether a text that this does not pass is refused, and why, `acp.refusal` says.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, get_args
+import re
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from functools import cache
+from itertools import chain
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import msgspec
 
 from acp.canonical import collector_paused
-from acp.diagnostics import Diagnostic, Severity, StructureError, pointer
-from acp.v1.formats import HINTS
+from acp.diagnostics import StructureError
+from acp.fields import MAX_SAFE_INTEGER
+from acp.members import Json, Many, One, Shape, Spelled, Table, Text, members
 
 if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
     from acp.canonical import JsonValue
 
-MAX_DIAGNOSTICS: Final = 100
-"""Most problems that one refusal names."""
 
-_SHOWN: Final = 60
-
-_ALLOWED: Final = {
-    "base64": "base64 with padding (RFC 4648, section 4)",
-    "bool_type": "true or false",
-    "decimal_string": "a decimal string from {lowest} to {highest}",
-    "dict_type": "an object",
-    "greater_than_equal": "a number of at least {ge}",
-    "int_type": "an integer",
-    "less_than_equal": "a number of at most {le}",
-    "literal_error": "{expected}",
-    "model_type": "an object",
-    "string_too_long": "a string of at most {max_length} characters",
-    "string_too_short": "a string of at least {min_length} character",
-    "string_type": "a string",
-    "too_long": "at most {max_length} elements",
-    "too_short": "at least {min_length} elements",
-    "tuple_type": "an array",
-}
-"""What is allowed where pydantic reports this type of error."""
-
-
-class Message(BaseModel):
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One message of schemas/proto: immutable, closed, and exact in both encodings.
 
     Attributes:
         PROTO_NAME: Full name of the message in schemas/proto.
         PAYLOAD_TYPE: DSSE payload type, where the message is a document that is signed.
-    """
+        ONEOFS: Names of members of which exactly one is present.
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        defer_build=True,
-        validate_by_name=True,
-        validate_by_alias=True,
-        protected_namespaces=(),
-    )
+    The constructor judges nothing; `judged` does, for what a program has put together.
+    """
 
     PROTO_NAME: ClassVar[str] = ""
     PAYLOAD_TYPE: ClassVar[str] = ""
+    ONEOFS: ClassVar[tuple[tuple[str, ...], ...]] = ()
 
     @classmethod
     def from_json(cls, value: JsonValue) -> Self:
@@ -96,123 +71,187 @@ class Message(BaseModel):
         Raises:
             StructureError: The text is not the one JSON form of such a message.
         """
-        try:
-            with collector_paused():
-                return cls.model_validate_json(text, by_alias=True, by_name=False)
-        except ValidationError as error:
-            raise StructureError(*_diagnostics(cls, error)) from None
+        data = text if isinstance(text, bytes) else text.encode()
+        with collector_paused():
+            message: Self = _decoded(cls, data) or _explained(cls, data)
+        return message
+
+    def judged(self) -> Self:
+        """Return a message that was put together by a program, if it has a JSON form.
+
+        Raises:
+            StructureError: As `from_json`.
+        """
+        return self.from_json(self.to_json())
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with other values for some members, which nothing judges."""
-        return self.model_copy(update=changes)
+        return msgspec.structs.replace(self, **changes)
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the one JSON form of the message."""
-        with collector_paused():
-            return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        found: dict[str, JsonValue] = {}
+        for name, json_name, required, write in _writers(type(self)):
+            value = getattr(self, name)
+            if value is not None and (required or value not in ((), {})):
+                found[json_name] = value if write is None else write(value)
+        return found
 
 
-def _diagnostics(kind: type[Message], error: ValidationError) -> list[Diagnostic]:
-    number = "ACP-U01" if kind.PROTO_NAME.startswith("acp.") else "ENV-S3"
-    # An array of which no element is valid is reported as too short as well.
-    found = [
-        details
-        for details in error.errors(include_url=False)
-        if details["type"] != "too_short" or not details["input"]
-    ]
-    diagnostics = [_diagnostic(kind, details, number) for details in found[:MAX_DIAGNOSTICS]]
-    if len(found) > MAX_DIAGNOSTICS:
-        rest = f"and {len(found) - MAX_DIAGNOSTICS} more problems; fix these first"
-        diagnostics[-1] = Diagnostic("ENV-S3", Severity.ERROR, "", rest)
-    return diagnostics
+def _decoded(kind: type[Message], data: bytes) -> Any:
+    """Return the message of a text, or None if anything about it is wrong or unusual."""
+    if b"null" in data:  # which the decoder takes for absence
+        return None
+    try:
+        message = _decoder(kind).decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return message if _in_order(kind, [message]) else None
 
 
-def _diagnostic(kind: type[Message], error: ErrorDetails, number: str) -> Diagnostic:
-    """Return one problem in our words."""
-    at = tuple(token for token in error["loc"] if token != "[key]")  # noqa: S105
-    context: dict[str, Any] = error.get("ctx") or {}
-    found = error["input"]
-    code = "ENV-S3"
-    match error["type"]:
-        case "missing":
-            code, message = "ENV-S1", "the member is missing and required; add it"
-        case "extra_forbidden":
-            code, message = "ENV-S2", _unknown(kind, at)
-        case "exactly_one":
-            code, message = _choice(context)
-        case "json_invalid":
-            message = f"{error['msg']}; judge the text with `acp.canonical.decode` first"
-        case "inexact_number":
-            code, at, found = number, (*at, *context["below"]), context["found"]
-            message = (
-                f"found the number {_show(found)}, allowed are integers within ±(2^53 - 1); "
-                "write other numbers as strings"
-            )
-        case _ if found is None:
-            code, message = "ENV-S4", "found null; leave the member out to say that it is absent"
-        case "too_short" | "empty" if not found:
-            code, message = "ENV-S4", f"found {_show(found)}; leave the member out instead"
-        case _ if isinstance(found, float):
-            code = number
-            message = f"found the float {_show(found)}, {_allowed(error, context)}"
-        case "decimal_string" if isinstance(found, int) and not isinstance(found, bool):
-            code = number
-            message = f'found the number {_show(found)}; write the decimal string "{_show(found)}"'
-        case _:
-            message = f"found {_show(found)}, {_allowed(error, context)}"
-    return Diagnostic(code, Severity.ERROR, pointer(*at), message)
+def _explained(kind: type[Message], data: bytes) -> Any:
+    """Return the message of a text that the decoder was not sure of, or refuse it."""
+    from acp.refusal import problems
+
+    found = problems(kind, data)
+    if found:
+        raise StructureError(*found)
+    try:
+        return _decoder(kind).decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise StructureError.because("ENV-S3", f"not such a message: {error}") from None
 
 
-def _choice(context: dict[str, Any]) -> tuple[str, str]:
-    """Return code and message of a oneof with no member, or with several."""
-    names = " or ".join(f"`{name}`" for name in context["names"])
-    if context["found"]:
-        return "ENV-S3", f"found {_and(context['found'])}, allowed is exactly one of {names}"
-    return "ENV-S1", f"none of {names} is present; add exactly one"
+@cache
+def _decoder(kind: type[Message]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind, dec_hook=_read)
 
 
-def _allowed(error: ErrorDetails, context: dict[str, Any]) -> str:
-    kind = error["type"]
-    if kind == "string_pattern_mismatch":
-        return f"allowed is {HINTS[context['pattern']]}"
-    return f"allowed is {_ALLOWED.get(kind, error['msg']).format(**context)}"
+def _read(kind: Any, value: object) -> Any:
+    return kind.read(value)
 
 
-def _unknown(kind: type[Message], at: tuple[int | str, ...]) -> str:
-    """Return what to say of a member that is not in the schema."""
-    owner = _kind_at(kind, at[:-1])
-    names = sorted(field.alias or name for name, field in owner.model_fields.items())
-    close = difflib.get_close_matches(str(at[-1])[:_SHOWN], names, n=1)
-    advice = f"did you mean `{close[0]}`?" if close else f"allowed are {_and(names)}"
-    return f"{owner.__name__} has no member {_show(at[-1])}; {advice}"
+# --- columns ------------------------------------------------------------------------------------
+
+_Getter: TypeAlias = Callable[[Any], Any]
 
 
-def _kind_at(kind: type[Message], path: tuple[int | str, ...]) -> type[Message]:
-    """Return the type of the message at `path` below a message of type `kind`."""
-    for token in path:
-        for name, field in kind.model_fields.items():
-            if token == (field.alias or name):
-                kind = _message_in(field.annotation) or kind
-                break
-    return kind
+def _in_order(kind: type[Message], messages: list[Any]) -> bool:
+    """Tell whether decoded messages are what the decoder leaves open."""
+    texts: dict[str, set[str | None]] = {}
+    return _looked_over(kind, messages, texts) and all(
+        _matches(pattern, found - {None}) for pattern, found in texts.items()
+    )
 
 
-def _message_in(annotation: Any) -> type[Message] | None:
-    """Return the type of message that an annotation is about, if it is about one."""
-    if isinstance(annotation, type) and issubclass(annotation, Message):
-        return annotation
-    return next(filter(None, map(_message_in, get_args(annotation))), None)
+def _matches(pattern: str, texts: Iterable[Any]) -> bool:
+    return all(map(_compiled(pattern).fullmatch, texts))
 
 
-def _and(names: list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
 
 
-def _show(value: object) -> str:
-    """Return a value as JSON, or what it is where it is long."""
-    if isinstance(value, list) and value:
-        return f"an array of {len(value)}"
-    if isinstance(value, dict) and value:
-        return f"an object of {len(value)}"
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
+def _looked_over(
+    kind: type[Message], messages: list[Any], texts: dict[str, set[str | None]]
+) -> bool:
+    """Gather the strings that have a pattern; tell whether all else is in order."""
+    for several in kind.ONEOFS:
+        present = attrgetter(*several)
+        absent = len(several) - 1
+        if any(present(message).count(None) != absent for message in messages):
+            return False
+    for get, shape in _open(kind):
+        column = map(get, messages)
+        if isinstance(shape, Text):
+            texts.setdefault(shape.pattern or "", set()).update(column)
+        elif not _column(shape, column, texts):
+            return False
+    return True
+
+
+def _column(shape: Shape, column: Iterable[Any], texts: dict[str, set[str | None]]) -> bool:
+    """Look over one member of all messages of a kind."""
+    match shape:
+        case Text(pattern=pattern):
+            texts.setdefault(pattern or "", set()).update(column)
+        case Many(element=element):
+            return _column(element, chain.from_iterable(column), texts)
+        case Table(name=name, element=element):
+            tables = list(column)
+            if name.pattern is not None:
+                texts.setdefault(name.pattern, set()).update(*tables)
+            inner = chain.from_iterable(table.values() for table in tables)
+            return not _is_open(element) or _column(element, inner, texts)
+        case Json():
+            return all(map(exact, column))
+        case One(kind=kind, not_empty=not_empty):
+            messages = [message for message in column if message is not None]
+            if not_empty and not all(message.to_json() for message in messages):
+                return False
+            return not messages or _looked_over(kind, messages, texts)
+    return True
+
+
+@cache
+def _open(kind: type[Message]) -> tuple[tuple[_Getter, Shape], ...]:
+    """Return the members of which the decoder leaves something open."""
+    return tuple((attrgetter(m.name), m.shape) for m in members(kind) if _is_open(m.shape))
+
+
+def _is_open(shape: Shape) -> bool:
+    match shape:
+        case Text(pattern=pattern):
+            return pattern is not None
+        case Many(element=element):
+            return _is_open(element)
+        case Table() | Json():
+            return True
+        case One(kind=kind, not_empty=not_empty):
+            return not_empty or bool(kind.ONEOFS) or bool(_open(kind))
+    return False
+
+
+def exact(value: Any) -> bool:
+    """Tell whether a JSON value holds no numbers but integers that every reader holds exactly."""
+    pending = [value]
+    while pending:
+        inner = pending.pop()
+        if isinstance(inner, dict):
+            pending += inner.values()
+        elif isinstance(inner, list):
+            pending += inner
+        elif isinstance(inner, float) or (
+            isinstance(inner, int) and not -MAX_SAFE_INTEGER <= inner <= MAX_SAFE_INTEGER
+        ):
+            return False
+    return True
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+@cache
+def _writers(kind: type[Message]) -> tuple[tuple[str, str, bool, _Getter | None], ...]:
+    return tuple((m.name, m.json_name, m.required, _writer(m.shape)) for m in members(kind))
+
+
+def _writer(shape: Shape) -> _Getter | None:
+    """Return what makes the JSON form of a member; None where the value is its own."""
+    match shape:
+        case Spelled(kind=kind):
+            return kind.write
+        case One():
+            return Message.to_json
+        case Json():
+            return deepcopy
+        case Many(element=element):
+            write = _writer(element)
+            return list if write is None else lambda values: list(map(write, values))
+        case Table(element=element):
+            each = _writer(element)
+            if each is None:
+                return dict
+            return lambda table: {name: each(value) for name, value in table.items()}
+    return None

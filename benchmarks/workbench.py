@@ -154,7 +154,7 @@ def summary(times: Sequence[int]) -> dict[str, int]:
 def machine() -> dict[str, object]:
     """Return what the numbers depend on."""
     packages = {}
-    for name in ("acp-cep", "torch", "onnxruntime", "openvino", "numpy", "pydantic", "protobuf"):
+    for name in ("acp-cep", "torch", "onnxruntime", "openvino", "numpy", "msgspec", "protobuf"):
         try:
             packages[name] = version(name)
         except PackageNotFoundError:

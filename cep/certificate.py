@@ -165,7 +165,7 @@ class Regions:
                 for place, value in enumerate(read)
                 if value in self._constants
             )
-            told = graph.model_copy(update={"outputs": (*graph.outputs, *held)})
+            told = graph.replace(outputs=(*graph.outputs, *held))
             self._digests[step] = graph_digest(told)
         return self._digests[step]
 

@@ -181,7 +181,7 @@ def _with_evidence(plan: Plan, evidence: Evidence | None) -> Plan:
     if evidence is None:
         return plan
     features = tuple(sorted({*plan.features, "evidence"}))
-    return plan.model_copy(update={"features": features, "evidence": (*plan.evidence, evidence)})
+    return plan.replace(features=features, evidence=(*plan.evidence, evidence))
 
 
 def plan_bytes(plan: Plan) -> bytes:

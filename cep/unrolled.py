@@ -40,15 +40,15 @@ def unrolled(s: IndexedPlan, stream: Stream) -> tuple[Plan, Callable[[int], str]
 
     def add(step: Step, m: int, due: Sequence[tuple[str, int]]) -> None:
         reads, writes = (tuple(b + m % depth * width for b in x) for x in (step.reads, step.writes))
-        waits = tuple(Wait.model_construct(queue=q, epoch=e) for q, e in due if e > 0)
-        steps.append(step.model_copy(update={"reads": reads, "writes": writes, "waits": waits}))
+        waits = tuple(Wait(queue=q, epoch=e) for q, e in due if e > 0)
+        steps.append(step.replace(reads=reads, writes=writes, waits=waits))
 
     def ended(queues: set[str], m: int) -> list[tuple[str, int]]:
         return [(q, (m + 1) * lengths[q]) for q in sorted(queues)]
 
     body = Transfer()
-    give = Step.model_construct(queue=GIVEN, transfer=body, writes=tuple(sorted(given)))
-    take = Step.model_construct(queue=TAKEN, transfer=body, reads=tuple(sorted(taken)))
+    give = Step(queue=GIVEN, transfer=body, writes=tuple(sorted(given)))
+    take = Step(queue=TAKEN, transfer=body, reads=tuple(sorted(taken)))
     for m in range(min(stream.microbatches, depth + 1)):
         add(give, m, ended(readers, m - depth))
         for i, step in enumerate(plan.steps):
@@ -68,9 +68,9 @@ def unrolled(s: IndexedPlan, stream: Stream) -> tuple[Plan, Callable[[int], str]
         return f"{names.get(step, f'step {step - 1}')} of micro-batch {m}"
 
     copies = [f"@{k}" for k in range(depth)]
-    caller = [plan.queues[0].model_copy(update={"id": q}) for q in (GIVEN, TAKEN)]
-    arenas = [a.model_copy(update={"id": a.id + k}) for k in copies for a in plan.arenas]
-    places = [b.model_copy(update={"arena": b.arena + k}) for k in copies for b in plan.buffers]
+    caller = [plan.queues[0].replace(id=q) for q in (GIVEN, TAKEN)]
+    arenas = [a.replace(id=a.id + k) for k in copies for a in plan.arenas]
+    places = [b.replace(arena=b.arena + k) for k in copies for b in plan.buffers]
     members = {"queues": (*plan.queues, *caller), "steps": tuple(steps)}
     members |= {"arenas": tuple(arenas), "buffers": tuple(places)}
-    return plan.model_copy(update=members), told
+    return plan.replace(**members), told

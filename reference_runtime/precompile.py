@@ -265,17 +265,15 @@ def _with(plan: Plan, made: Sequence[tuple[Artifact, Evidence, Comparison]]) -> 
         step = steps[comparison.step]
         run = step.run
         if run is not None:
-            named = run.model_copy(update={"artifact": artifact.digest})
-            steps[comparison.step] = step.model_copy(update={"run": named})
+            named = run.replace(artifact=artifact.digest)
+            steps[comparison.step] = step.replace(run=named)
     artifacts = {a.digest: a for a in (*plan.artifacts, *(a for a, _, _ in made))}
-    return plan.model_copy(
-        update={
-            "revision": plan.revision + 1,
-            "features": tuple(sorted({*plan.features, *FEATURES})),
-            "steps": tuple(steps),
-            "artifacts": tuple(artifacts.values()),
-            "evidence": (*plan.evidence, *(e for _, e, _ in made)),
-        }
+    return plan.replace(
+        revision=plan.revision + 1,
+        features=tuple(sorted({*plan.features, *FEATURES})),
+        steps=tuple(steps),
+        artifacts=tuple(artifacts.values()),
+        evidence=(*plan.evidence, *(e for _, e, _ in made)),
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import Field
+from msgspec import field
 
 from acp.fields import (
     Bool,
@@ -53,7 +53,7 @@ of a unit that software can be given alone.
 """
 
 
-class Subject(Message):
+class Subject(Message, frozen=True, kw_only=True):
     """Who or what a descriptor speaks of.
 
     Attributes:
@@ -79,7 +79,7 @@ class Subject(Message):
     parent_digest: Maybe[Digest] = None
 
 
-class OperatingPoint(Message):
+class OperatingPoint(Message, frozen=True, kw_only=True):
     """The settings under which the numbers of a descriptor hold.
 
     Attributes:
@@ -99,7 +99,7 @@ class OperatingPoint(Message):
     clock_policy: Maybe[Text128] = None
 
 
-class Software(Message):
+class Software(Message, frozen=True, kw_only=True):
     """One component of the software that drives the device.
 
     Attributes:
@@ -115,7 +115,7 @@ class Software(Message):
     version_range: Text256
 
 
-class Tile(Message):
+class Tile(Message, frozen=True, kw_only=True):
     """Shape of a matrix product, in elements.
 
     Attributes:
@@ -131,7 +131,7 @@ class Tile(Message):
     k: PositiveUint32
 
 
-class Rate(Message):
+class Rate(Message, frozen=True, kw_only=True):
     """Peak arithmetic rate for one combination of dtypes. Sparsity is part of the row, so that a
     sparse rate cannot be given as a dense one without saying so in words.
 
@@ -177,7 +177,7 @@ can be changed.
 """
 
 
-class Engine(Message):
+class Engine(Message, frozen=True, kw_only=True):
     """A group of like units that compute.
 
     Attributes:
@@ -222,7 +222,7 @@ HW: Hardware. SW: Software.
 """
 
 
-class Memory(Message):
+class Memory(Message, frozen=True, kw_only=True):
     """A group of like memories.
 
     Attributes:
@@ -273,7 +273,7 @@ class Memory(Message):
     backing_id: Maybe[Id] = None
 
 
-class Range(Message):
+class Range(Message, frozen=True, kw_only=True):
     """A closed range of integers.
 
     Attributes:
@@ -287,7 +287,7 @@ class Range(Message):
     max: Uint32
 
 
-class Operand(Message):
+class Operand(Message, frozen=True, kw_only=True):
     """Constraints on one operand of an operation. What is absent is not constrained.
 
     Attributes:
@@ -319,7 +319,7 @@ smaller. DOT: Length of the sum times the sum of magnitudes, as for a dot produc
 """
 
 
-class ErrorBound(Message):
+class ErrorBound(Message, frozen=True, kw_only=True):
     """A bound on the error of an operation.
 
     Attributes:
@@ -356,7 +356,7 @@ other models too.
 """
 
 
-class Numerics(Message):
+class Numerics(Message, frozen=True, kw_only=True):
     """How exact and how repeatable an operation is.
 
     Attributes:
@@ -380,7 +380,7 @@ class Numerics(Message):
     determinism: Maybe[NumericsDeterminism] = None
 
 
-class OperationVariant(Message):
+class OperationVariant(Message, frozen=True, kw_only=True):
     """One way to run an operation.
 
     Attributes:
@@ -394,12 +394,12 @@ class OperationVariant(Message):
     PROTO_NAME: ClassVar[str] = "acp.v1.OperationVariant"
 
     engine: Id
-    operands: Annotated[dict[Text2048, Operand], Entries()] = Field(default_factory=dict)
+    operands: Annotated[dict[Text2048, Operand], Entries()] = field(default_factory=dict)
     where: Annotated[tuple[Text512, ...], Items()] = ()
     numerics: Maybe[Annotated[Numerics, NotEmpty()]] = None
 
 
-class Operation(Message):
+class Operation(Message, frozen=True, kw_only=True):
     """An operation that the device can run.
 
     Attributes:
@@ -413,7 +413,7 @@ class Operation(Message):
     variants: Annotated[tuple[OperationVariant, ...], Items(1)]
 
 
-class Power(Message):
+class Power(Message, frozen=True, kw_only=True):
     """Electrical and thermal limits.
 
     Attributes:
@@ -443,7 +443,7 @@ OP: One arithmetic operation. BYTE: One byte moved.
 """
 
 
-class Energy(Message):
+class Energy(Message, frozen=True, kw_only=True):
     """Energy of one kind of event.
 
     Attributes:
@@ -459,7 +459,7 @@ class Energy(Message):
     femtojoules: Uint64
 
 
-class PartitionProfile(Message):
+class PartitionProfile(Message, frozen=True, kw_only=True):
     """One way to cut a partition.
 
     Attributes:
@@ -475,7 +475,7 @@ class PartitionProfile(Message):
     descriptor_digest: Maybe[Digest] = None
 
 
-class Partitions(Message):
+class Partitions(Message, frozen=True, kw_only=True):
     """How the device can be divided.
 
     Attributes:
@@ -489,7 +489,7 @@ class Partitions(Message):
     profiles: Annotated[tuple[PartitionProfile, ...], Items(1)]
 
 
-class Port(Message):
+class Port(Message, frozen=True, kw_only=True):
     """Where links attach.
 
     Attributes:
@@ -509,7 +509,7 @@ class Port(Message):
     latency_ns: Maybe[Uint64] = None
 
 
-class ReferenceMeasurement(Message):
+class ReferenceMeasurement(Message, frozen=True, kw_only=True):
     """One measurement that a genuine device reports.
 
     Attributes:
@@ -525,7 +525,7 @@ class ReferenceMeasurement(Message):
     digest: Text128
 
 
-class Attestation(Message):
+class Attestation(Message, frozen=True, kw_only=True):
     """How the device can prove what it is.
 
     Attributes:
@@ -555,7 +555,7 @@ record. THIRD_PARTY: Somebody else says so. ESTIMATED: A guess from experience.
 """
 
 
-class Provenance(Message):
+class Provenance(Message, frozen=True, kw_only=True):
     """Where some values of the descriptor come from.
 
     Attributes:
@@ -589,7 +589,7 @@ COMPUTE: Compute. COPY: Copy within a host. NET: Copy between hosts.
 """
 
 
-class QueueLimit(Message):
+class QueueLimit(Message, frozen=True, kw_only=True):
     """How many queues of one kind a device can have.
 
     Attributes:
@@ -603,7 +603,7 @@ class QueueLimit(Message):
     max: Uint32
 
 
-class CapabilityDescriptor(Message):
+class CapabilityDescriptor(Message, frozen=True, kw_only=True):
     """What a device can do at one operating point, with the source of every claim.
 
     One operating point a descriptor, since ECC, partition mode and power cap change every number.
@@ -662,5 +662,5 @@ class CapabilityDescriptor(Message):
     attestation: Annotated[tuple[Attestation, ...], Items()] = ()
     provenance: Annotated[tuple[Provenance, ...], Items(1)]
     queues: Annotated[tuple[QueueLimit, ...], Items()] = ()
-    extensions: Annotated[dict[Domain, JsonObject], Entries()] = Field(default_factory=dict)
+    extensions: Annotated[dict[Domain, JsonObject], Entries()] = field(default_factory=dict)
     critical: Annotated[tuple[Domain, ...], Items()] = ()

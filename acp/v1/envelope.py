@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from msgspec import field
 
-from acp.fields import Base64, Items, Maybe
+from acp.fields import Items, Maybe
 from acp.message import Message
-from acp.v1.formats import Text256
+from acp.v1.formats import Blob1024, Blob89478488, Text256
 
 
-class Signature(Message):
+class Signature(Message, frozen=True, kw_only=True):
     """One signature.
 
     Attributes:
@@ -24,11 +24,11 @@ class Signature(Message):
 
     PROTO_NAME: ClassVar[str] = "acp.v1.Signature"
 
-    sig: Annotated[bytes, Base64(1024)]
+    sig: Blob1024
     keyid: Maybe[Text256] = None
 
 
-class Envelope(Message):
+class Envelope(Message, frozen=True, kw_only=True):
     """A signed payload (Dead Simple Signing Envelope v1). Signatures are over the
     pre-authentication encoding of the exact payload bytes, which are verified before they are
     read.
@@ -41,6 +41,6 @@ class Envelope(Message):
 
     PROTO_NAME: ClassVar[str] = "acp.v1.Envelope"
 
-    payload: Annotated[bytes, Base64(89478488)]
-    payload_type: Text256 = Field(alias="payloadType")
+    payload: Blob89478488
+    payload_type: Text256 = field(name="payloadType")
     signatures: Annotated[tuple[Signature, ...], Items(1, 16)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import Field
+from msgspec import field
 
 from acp.fields import Entries, Items, JsonObject, Maybe, PositiveUint64, Uint64
 from acp.message import Message
@@ -28,7 +28,7 @@ from acp.v1.formats import (
 )
 
 
-class Environment(Message):
+class Environment(Message, frozen=True, kw_only=True):
     """What the measured unit was surrounded by.
 
     Attributes:
@@ -42,11 +42,11 @@ class Environment(Message):
 
     software: Annotated[tuple[Software, ...], Items()] = ()
     power_cap_mw: Maybe[Uint64] = None
-    clocks: Annotated[dict[Text2048, Uint64], Entries()] = Field(default_factory=dict)
+    clocks: Annotated[dict[Text2048, Uint64], Entries()] = field(default_factory=dict)
     ambient_mdegc: Maybe[Uint64] = None
 
 
-class Method(Message):
+class Method(Message, frozen=True, kw_only=True):
     """How a measurement was made.
 
     Attributes:
@@ -73,7 +73,7 @@ per second. MILLIWATTS: Power, in milliwatts.
 """
 
 
-class MeasurementPoint(Message):
+class MeasurementPoint(Message, frozen=True, kw_only=True):
     """One thing that was seen, with its spread.
 
     Attributes:
@@ -119,7 +119,7 @@ VENDOR: Makes it. OPERATOR: Runs it. THIRD_PARTY: Neither.
 """
 
 
-class Observer(Message):
+class Observer(Message, frozen=True, kw_only=True):
     """Who measured.
 
     Attributes:
@@ -133,7 +133,7 @@ class Observer(Message):
     relation: ObserverRelation
 
 
-class MeasurementRecord(Message):
+class MeasurementRecord(Message, frozen=True, kw_only=True):
     """What somebody saw a device do, in enough detail to do it again.
 
     Attributes:
@@ -176,5 +176,5 @@ class MeasurementRecord(Message):
     points: Annotated[tuple[MeasurementPoint, ...], Items(1)]
     observer: Observer
     evidence_digest: Maybe[Digest] = None
-    extensions: Annotated[dict[Domain, JsonObject], Entries()] = Field(default_factory=dict)
+    extensions: Annotated[dict[Domain, JsonObject], Entries()] = field(default_factory=dict)
     critical: Annotated[tuple[Domain, ...], Items()] = ()

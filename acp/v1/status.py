@@ -12,7 +12,7 @@ from acp.message import Message
 from acp.v1.formats import Digest, Domain, SpecAcp, Text2048, Timestamp
 
 
-class StatusEntry(Message):
+class StatusEntry(Message, frozen=True, kw_only=True):
     """One document that is revoked.
 
     Attributes:
@@ -28,7 +28,7 @@ class StatusEntry(Message):
     effective_at: Timestamp
 
 
-class StatusList(Message):
+class StatusList(Message, frozen=True, kw_only=True):
     """Documents that their issuer no longer stands behind.
 
     Attributes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import Field
+from msgspec import field
 
 from acp.fields import Bool, Entries, Items, JsonObject, Maybe, PositiveUint64, Uint32, Uint64
 from acp.message import Message
@@ -26,7 +26,7 @@ from acp.v1.formats import (
 )
 
 
-class Node(Message):
+class Node(Message, frozen=True, kw_only=True):
     """A device in its place.
 
     Attributes:
@@ -54,7 +54,7 @@ class Node(Message):
     labels: Annotated[tuple[Token, ...], Items()] = ()
 
 
-class Switch(Message):
+class Switch(Message, frozen=True, kw_only=True):
     """A switch that links attach to.
 
     Attributes:
@@ -68,7 +68,7 @@ class Switch(Message):
     ports: Annotated[tuple[Port, ...], Items()] = ()
 
 
-class Endpoint(Message):
+class Endpoint(Message, frozen=True, kw_only=True):
     """One end of a link.
 
     Attributes:
@@ -93,7 +93,7 @@ DIRECT: Without the host. HOST_MEDIATED: Through host memory. NONE: Not at all.
 """
 
 
-class Link(Message):
+class Link(Message, frozen=True, kw_only=True):
     """A link between two nodes or switches.
 
     Attributes:
@@ -123,7 +123,7 @@ class Link(Message):
     p2p: Maybe[LinkPeerToPeer] = None
 
 
-class MemoryView(Message):
+class MemoryView(Message, frozen=True, kw_only=True):
     """What a node sees of another node's memory.
 
     Attributes:
@@ -143,7 +143,7 @@ class MemoryView(Message):
     coherent: Maybe[Bool] = None
 
 
-class PowerDomain(Message):
+class PowerDomain(Message, frozen=True, kw_only=True):
     """Nodes that share a power limit.
 
     Attributes:
@@ -157,7 +157,7 @@ class PowerDomain(Message):
     cap_mw: Uint64
 
 
-class SystemDescriptor(Message):
+class SystemDescriptor(Message, frozen=True, kw_only=True):
     """Devices that work together, the links between them, and what they share.
 
     Attributes:
@@ -196,5 +196,5 @@ class SystemDescriptor(Message):
     links: Annotated[tuple[Link, ...], Items()] = ()
     memory_views: Annotated[tuple[MemoryView, ...], Items()] = ()
     power_domains: Annotated[tuple[PowerDomain, ...], Items()] = ()
-    extensions: Annotated[dict[Domain, JsonObject], Entries()] = Field(default_factory=dict)
+    extensions: Annotated[dict[Domain, JsonObject], Entries()] = field(default_factory=dict)
     critical: Annotated[tuple[Domain, ...], Items()] = ()

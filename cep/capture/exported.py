@@ -7,9 +7,8 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pydantic import ValidationError
-
 from acp.canonical import digest
+from acp.diagnostics import StructureError
 from cep.capture.archive import CaptureError
 from cep.capture.convert import Converter
 from cep.capture.symbols import Symbols
@@ -81,11 +80,11 @@ def capture(program: ExportedProgram) -> Capture:
     constants = {n: _tensor(program, target) for n, target in targets.items() if n in used}
     try:
         weights, entries = _store(constants)
-        graph = _document(converter, nodes, inputs, outputs, entries)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        graph = _document(converter, nodes, inputs, outputs, entries).judged()
+    except StructureError as error:
+        first = error.diagnostics[0]
         raise CaptureError.because(
-            "CEP-X3", f"the model does not fit a graph document: {first['input']!r}: {first['msg']}"
+            "CEP-X3", f"the model does not fit a graph document: {first.path}: {first.message}"
         ) from None
     return Capture(
         graph=graph,

@@ -57,8 +57,8 @@ def explain(plan: Plan, limit: int = LIMIT) -> Interleaving | None:
     if plan.stream is not None:
         # What can go wrong in a stream can go wrong in its first micro-batches.
         batches = min(plan.stream.microbatches, plan.stream.ring_depth + 1)
-        stream = plan.stream.model_copy(update={"microbatches": batches})
-        plan = plan.model_copy(update={"stream": stream})
+        stream = plan.stream.replace(microbatches=batches)
+        plan = plan.replace(stream=stream)
     accesses = batches * sum(len(step.reads) + len(step.writes) for step in plan.steps)
     pairs = sum(len(step.reads) * len(step.writes) for step in plan.steps)
     steps, buffers = batches * len(plan.steps), batches * len(plan.buffers)

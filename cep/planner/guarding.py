@@ -83,11 +83,9 @@ class Guarding:
             PlanningError: No other device can do a step that is watched (CEP-X7).
         """
         steps = [
-            step.model_copy(
-                update={
-                    "estimate": self._slowest(step, self._of_queue[step.queue]),
-                    "alternates": tuple(self._alternates(step)) if guards.alternates else (),
-                }
+            step.replace(
+                estimate=self._slowest(step, self._of_queue[step.queue]),
+                alternates=tuple(self._alternates(step)) if guards.alternates else (),
             )
             for step in self._plan.steps
         ]
@@ -95,16 +93,14 @@ class Guarding:
         for step in steps:
             for alternate in step.alternates:
                 named.setdefault(alternate.queue, alternate.queue.rpartition(".")[0])
-        plan = self._plan.model_copy(
-            update={
-                "steps": tuple(steps),
-                "queues": (*self._plan.queues, *self._added(named)),
-                "devices": tuple(
-                    PlanDevice(slot=slot, descriptor_digest=device.digest)
-                    for slot, device in self._devices.items()
-                    if slot in named.values()
-                ),
-            }
+        plan = self._plan.replace(
+            steps=tuple(steps),
+            queues=(*self._plan.queues, *self._added(named)),
+            devices=tuple(
+                PlanDevice(slot=slot, descriptor_digest=device.digest)
+                for slot, device in self._devices.items()
+                if slot in named.values()
+            ),
         )
         safety = guards.safety([device.slot for device in plan.devices])
         if safety is not None and safety.on_trip == "ALTERNATE":
@@ -112,14 +108,10 @@ class Guarding:
         features = set(plan.features)
         features |= {"alternates"} if any(step.alternates for step in steps) else set()
         features |= {"safety"} if safety is not None else set()
-        return plan.model_copy(
-            update={
-                "features": tuple(sorted(features)),
-                "safety": safety,
-                "constraints": plan.constraints.model_copy(
-                    update={"peak_bytes": tuple(self._peaks(plan, named))}
-                ),
-            }
+        return plan.replace(
+            features=tuple(sorted(features)),
+            safety=safety,
+            constraints=plan.constraints.replace(peak_bytes=tuple(self._peaks(plan, named))),
         )
 
     def _added(self, named: Mapping[str, str]) -> Iterator[Queue]:
@@ -148,7 +140,7 @@ class Guarding:
         device, p50 = self._devices[slot], step.estimate.p50_ns
         longest = self._time_ns(step, slot, self._largest) if step.run else p50
         p99 = min(MAX_NS, ceil(device.spread * max(p50, longest) + device.delay_ns))
-        return step.estimate.model_copy(update={"p99_ns": p99})
+        return step.estimate.replace(p99_ns=p99)
 
     def _time_ns(self, step: Step, slot: str, sizes: Mapping[str, int]) -> float:
         device, ops = self._devices[slot], step.run.ops if step.run is not None else ()
@@ -168,7 +160,7 @@ class Guarding:
             if step.transfer is not None and step.estimate is not None:
                 time_ns = step.estimate.p50_ns
             estimate = Estimate(p50_ns=min(max(1, round(time_ns)), MAX_NS))
-            slowest = self._slowest(step.model_copy(update={"estimate": estimate}), slot)
+            slowest = self._slowest(step.replace(estimate=estimate), slot)
             queue = f"{slot}.{'compute' if step.run else 'copy'}"
             found.append((time_ns, Alternate(queue=queue, estimate=slowest)))
         for _, alternate in sorted(found, key=lambda pair: pair[0]):

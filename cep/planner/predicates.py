@@ -50,4 +50,4 @@ def demanding(plan: Plan, predicates: Mapping[str, str]) -> Plan:
     if devices == plan.devices:
         return plan
     features = tuple(sorted({*plan.features, "predicates"}))
-    return plan.model_copy(update={"devices": devices, "features": features})
+    return plan.replace(devices=devices, features=features)

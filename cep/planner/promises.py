@@ -90,22 +90,18 @@ class Promising:
             )
             if promise is not None
         }
-        constraints = self._plan.constraints.model_copy(
-            update={
-                "numeric": wanted.numeric,
-                "numeric_tolerance": self._tolerance(wanted),
-                "deadline_ns": wanted.deadline_ns,
-                "energy_fj": wanted.energy_fj,
-                "locality_labels": wanted.labels,
-            }
+        constraints = self._plan.constraints.replace(
+            numeric=wanted.numeric,
+            numeric_tolerance=self._tolerance(wanted),
+            deadline_ns=wanted.deadline_ns,
+            energy_fj=wanted.energy_fj,
+            locality_labels=wanted.labels,
         )
         _check_sums(steps, constraints, self._plan.stream.microbatches if self._plan.stream else 1)
-        return self._plan.model_copy(
-            update={
-                "steps": steps,
-                "constraints": constraints,
-                "features": tuple(sorted({*self._plan.features, *features})),
-            }
+        return self._plan.replace(
+            steps=steps,
+            constraints=constraints,
+            features=tuple(sorted({*self._plan.features, *features})),
         )
 
     def _tolerance(self, wanted: Promises) -> int | None:
@@ -150,11 +146,11 @@ class Promising:
 
     def _with_energy(self, step: Step) -> Step:
         alternates = tuple(
-            a.model_copy(update={"estimate": _energetic(a.estimate, self._of_queue[a.queue])})
+            a.replace(estimate=_energetic(a.estimate, self._of_queue[a.queue]))
             for a in step.alternates
         )
         estimate = _energetic(step.estimate, self._of_queue[step.queue])
-        return step.model_copy(update={"estimate": estimate, "alternates": alternates})
+        return step.replace(estimate=estimate, alternates=alternates)
 
 
 def in_words(said: Constraints) -> str:
@@ -173,7 +169,7 @@ def _energetic(estimate: Estimate | None, device: Device) -> Estimate | None:
     if estimate is None or estimate.p99_ns is None or power is None:
         return estimate
     energy = min(MAX_FJ, estimate.p99_ns * power * 1000)  # a milliwatt is 1000 fJ a nanosecond
-    return estimate.model_copy(update={"femtojoules": energy})
+    return estimate.replace(femtojoules=energy)
 
 
 def _check_sums(steps: Sequence[Step], promised: Constraints, times: int) -> None:

@@ -33,9 +33,9 @@ def streamed(plan: Plan, stream: Stream | None) -> Plan:
             for queue, epoch in sorted(behind.items())
             if queue != step.queue and stream.microbatches > stream.ring_depth
         )
-        steps.append(step.model_copy(update={"waits": (*step.waits, *late)}))
+        steps.append(step.replace(waits=(*step.waits, *late)))
     features = tuple(sorted({*plan.features, "streams"}))
-    return plan.model_copy(update={"stream": stream, "steps": tuple(steps), "features": features})
+    return plan.replace(stream=stream, steps=tuple(steps), features=features)
 
 
 def _behind(plan: Plan) -> list[dict[str, int]]:

@@ -219,8 +219,8 @@ class Definitions:
     def digest(self, like: Graph | Plan) -> str:
         """Return the graph digest, with the inputs, outputs, symbols and opsets of a document."""
         nodes = tuple(self.live(binding.value for binding in like.outputs))
-        outputs = tuple(b.model_copy(update={"value": self.resolve(b.value)}) for b in like.outputs)
-        document = Graph.model_construct(
+        outputs = tuple(b.replace(value=self.resolve(b.value)) for b in like.outputs)
+        document = Graph(
             spec=like.spec,
             opsets=like.opsets,
             symbols=like.symbols,
@@ -249,7 +249,7 @@ def attributes_of(node: Node) -> tuple[Attribute, ...]:
 
 def written(node: Node) -> Op:
     """Return an operation as a document has it."""
-    return Op.model_construct(
+    return Op(
         target=node.target,
         inputs=node.inputs,
         attributes=attributes_of(node),

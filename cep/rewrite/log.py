@@ -87,7 +87,7 @@ class Log:
         """
         try:
             own = GraphView.of(
-                Graph.model_construct(
+                Graph(
                     spec=plan.spec,
                     opsets=plan.opsets,
                     symbols=plan.symbols,

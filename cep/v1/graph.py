@@ -7,16 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from acp.fields import (
-    Bool,
-    Int64,
-    Items,
-    Maybe,
-    PositiveUint32,
-    PositiveUint64,
-    Uint64,
-    exactly_one,
-)
+from acp.fields import Bool, Int64, Items, Maybe, PositiveUint32, PositiveUint64, Uint64
 from acp.message import Message
 from acp.v1.formats import (
     Digest,
@@ -32,7 +23,7 @@ from acp.v1.formats import (
 )
 
 
-class Opset(Message):
+class Opset(Message, frozen=True, kw_only=True):
     """An opset, pinned by the digest of its table.
 
     Attributes:
@@ -48,7 +39,7 @@ class Opset(Message):
     schema_digest: Digest
 
 
-class Symbol(Message):
+class Symbol(Message, frozen=True, kw_only=True):
     """A size that is known only when the plan runs.
 
     Attributes:
@@ -81,7 +72,7 @@ between runs. OUT: Given to the caller. TOKEN: Orders effects, holds no data.
 """
 
 
-class Value(Message):
+class Value(Message, frozen=True, kw_only=True):
     """One tensor.
 
     Attributes:
@@ -101,7 +92,7 @@ class Value(Message):
     role: ValueRole
 
 
-class Constant(Message):
+class Constant(Message, frozen=True, kw_only=True):
     """Where a constant comes from.
 
     Attributes:
@@ -119,7 +110,7 @@ class Constant(Message):
     key: Text512
 
 
-class IntList(Message):
+class IntList(Message, frozen=True, kw_only=True):
     """Several integers.
 
     Attributes:
@@ -131,7 +122,7 @@ class IntList(Message):
     items: Annotated[tuple[Int64, ...], Items(0, 64)] = ()
 
 
-class DimList(Message):
+class DimList(Message, frozen=True, kw_only=True):
     """Several sizes.
 
     Attributes:
@@ -143,7 +134,7 @@ class DimList(Message):
     items: Annotated[tuple[Dim, ...], Items(0, 64)] = ()
 
 
-class Attribute(Message):
+class Attribute(Message, frozen=True, kw_only=True):
     """One attribute of an operation.
 
     Attributes:
@@ -170,12 +161,12 @@ class Attribute(Message):
     dim: Maybe[Dim] = None
     dims: Maybe[DimList] = None
 
-    _value = exactly_one(
-        "value", "integer", "real", "flag", "dtype", "token", "integers", "dim", "dims"
+    ONEOFS: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("integer", "real", "flag", "dtype", "token", "integers", "dim", "dims"),
     )
 
 
-class Op(Message):
+class Op(Message, frozen=True, kw_only=True):
     """One operation in functional form: it reads values and makes new ones.
 
     Attributes:
@@ -193,7 +184,7 @@ class Op(Message):
     outputs: Annotated[tuple[Id, ...], Items(1)]
 
 
-class Binding(Message):
+class Binding(Message, frozen=True, kw_only=True):
     """A name that the caller uses for a value.
 
     Attributes:
@@ -207,7 +198,7 @@ class Binding(Message):
     value: Id
 
 
-class Graph(Message):
+class Graph(Message, frozen=True, kw_only=True):
     """A functional graph over CEP-Core: what is computed, before anybody says where.
 
     Attributes:

@@ -8,20 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from acp.fields import (
-    Base64,
-    Bool,
-    Items,
-    Maybe,
-    NotEmpty,
-    PositiveUint32,
-    PositiveUint64,
-    Uint32,
-    Uint64,
-    exactly_one,
-)
+from acp.fields import Bool, Items, Maybe, NotEmpty, PositiveUint32, PositiveUint64, Uint32, Uint64
 from acp.message import Message
 from acp.v1.formats import (
+    Blob1048576,
     Digest,
     Domain,
     Id,
@@ -37,7 +27,7 @@ from acp.v1.formats import (
 from cep.v1.graph import Binding, Constant, Op, Opset, Symbol, Value
 
 
-class Source(Message):
+class Source(Message, frozen=True, kw_only=True):
     """The graph that a plan carries out, and where it came from.
 
     Attributes:
@@ -55,7 +45,7 @@ class Source(Message):
     decomposition_digest: Maybe[Digest] = None
 
 
-class Device(Message):
+class Device(Message, frozen=True, kw_only=True):
     """A device that the plan names.
 
     Attributes:
@@ -70,10 +60,10 @@ class Device(Message):
     descriptor_digest: Maybe[Digest] = None
     predicate: Maybe[Text2048] = None
 
-    _requirement = exactly_one("requirement", "descriptor_digest", "predicate")
+    ONEOFS: ClassVar[tuple[tuple[str, ...], ...]] = (("descriptor_digest", "predicate"),)
 
 
-class Arena(Message):
+class Arena(Message, frozen=True, kw_only=True):
     """A block of memory.
 
     Attributes:
@@ -93,7 +83,7 @@ class Arena(Message):
     alignment_bytes: PositiveUint64
 
 
-class Buffer(Message):
+class Buffer(Message, frozen=True, kw_only=True):
     """The place of a value in an arena, large enough for every admissible size.
 
     Attributes:
@@ -125,7 +115,7 @@ COMPUTE: Computes. COPY: Copies within a host. NET: Copies between hosts.
 """
 
 
-class Queue(Message):
+class Queue(Message, frozen=True, kw_only=True):
     """A line of steps on one device.
 
     Attributes:
@@ -141,7 +131,7 @@ class Queue(Message):
     kind: QueueKind
 
 
-class Run(Message):
+class Run(Message, frozen=True, kw_only=True):
     """A convex region of the graph, compiled once by the device's own stack.
 
     Attributes:
@@ -155,7 +145,7 @@ class Run(Message):
     artifact: Maybe[Digest] = None
 
 
-class Transfer(Message):
+class Transfer(Message, frozen=True, kw_only=True):
     """A copy. The source is the step's one read, the destination its one write.
 
     Attributes:
@@ -181,7 +171,7 @@ of the sum. BROADCAST: Each gets what one has. ALL_TO_ALL: Each gets a share fro
 """
 
 
-class Collective(Message):
+class Collective(Message, frozen=True, kw_only=True):
     """Part in a collective operation: a region that its members compute together. The n-th steps of
     the members of a group begin together and end together.
 
@@ -199,7 +189,7 @@ class Collective(Message):
     ops: Annotated[tuple[Uint32, ...], Items(0, 1000000)] = ()
 
 
-class Call(Message):
+class Call(Message, frozen=True, kw_only=True):
     """Another plan, run as one step.
 
     Attributes:
@@ -211,7 +201,7 @@ class Call(Message):
     subplan: Digest
 
 
-class Wait(Message):
+class Wait(Message, frozen=True, kw_only=True):
     """An epoch of a queue.
 
     Attributes:
@@ -228,7 +218,7 @@ class Wait(Message):
     lag: Maybe[PositiveUint32] = None
 
 
-class Estimate(Message):
+class Estimate(Message, frozen=True, kw_only=True):
     """What the planner expects of a step.
 
     Attributes:
@@ -244,7 +234,7 @@ class Estimate(Message):
     femtojoules: Maybe[Uint64] = None
 
 
-class Alternate(Message):
+class Alternate(Message, frozen=True, kw_only=True):
     """Another way to do a step, verified like the step itself.
 
     Attributes:
@@ -260,7 +250,7 @@ class Alternate(Message):
     estimate: Maybe[Estimate] = None
 
 
-class Step(Message):
+class Step(Message, frozen=True, kw_only=True):
     """One thing that a queue does. The order in which a step lists its buffers has no meaning.
 
     Attributes:
@@ -289,10 +279,10 @@ class Step(Message):
     estimate: Maybe[Estimate] = None
     alternates: Annotated[tuple[Alternate, ...], Items()] = ()
 
-    _body = exactly_one("body", "run", "transfer", "collective", "call")
+    ONEOFS: ClassVar[tuple[tuple[str, ...], ...]] = (("run", "transfer", "collective", "call"),)
 
 
-class Stream(Message):
+class Stream(Message, frozen=True, kw_only=True):
     """How micro-batches follow each other through the steps.
 
     Attributes:
@@ -306,7 +296,7 @@ class Stream(Message):
     ring_depth: PositiveUint32
 
 
-class PeakBytes(Message):
+class PeakBytes(Message, frozen=True, kw_only=True):
     """Largest memory of one device.
 
     Attributes:
@@ -332,7 +322,7 @@ of the magnitude, or of one where it is smaller.
 """
 
 
-class Constraints(Message):
+class Constraints(Message, frozen=True, kw_only=True):
     """What the plan promises.
 
     Attributes:
@@ -356,7 +346,7 @@ class Constraints(Message):
     locality_labels: Annotated[tuple[Token, ...], Items()] = ()
 
 
-class Limit(Message):
+class Limit(Message, frozen=True, kw_only=True):
     """A limit of one device.
 
     Attributes:
@@ -384,7 +374,7 @@ Everything stops.
 """
 
 
-class Safety(Message):
+class Safety(Message, frozen=True, kw_only=True):
     """What is watched while the plan runs.
 
     Attributes:
@@ -405,7 +395,7 @@ class Safety(Message):
     shadow_ppm: Maybe[Uint32] = None
 
 
-class Artifact(Message):
+class Artifact(Message, frozen=True, kw_only=True):
     """Compiled code.
 
     Attributes:
@@ -423,7 +413,7 @@ class Artifact(Message):
     driver_range: Maybe[Text256] = None
 
 
-class Evidence(Message):
+class Evidence(Message, frozen=True, kw_only=True):
     """Evidence for what the verifier cannot recompute.
 
     Attributes:
@@ -440,12 +430,12 @@ class Evidence(Message):
     subject_steps: Annotated[tuple[Uint32, ...], Items()] = ()
     checker: Token
     digest: Maybe[Digest] = None
-    inline: Maybe[Annotated[bytes, Base64(1048576)]] = None
+    inline: Maybe[Blob1048576] = None
 
-    _content = exactly_one("content", "digest", "inline")
+    ONEOFS: ClassVar[tuple[tuple[str, ...], ...]] = (("digest", "inline"),)
 
 
-class Plan(Message):
+class Plan(Message, frozen=True, kw_only=True):
     """How a graph runs across devices.
 
     Plans are closed: an unknown member is an error, since to ignore a constraint is not safe.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import Field
+from msgspec import field
 
 from acp.fields import Bool, Entries, Items, Maybe, PositiveUint64, Uint32, Uint64
 from acp.message import Message
@@ -26,7 +26,7 @@ from acp.v1.formats import (
 )
 
 
-class ResourceDescriptor(Message):
+class ResourceDescriptor(Message, frozen=True, kw_only=True):
     """A thing named by its digest, as in-toto writes it.
 
     Attributes:
@@ -50,7 +50,7 @@ ACCEPTED: Every rule holds. REFUSED: Some rule does not hold.
 """
 
 
-class Verification(Message):
+class Verification(Message, frozen=True, kw_only=True):
     """Who verified a plan, and what came out.
 
     Attributes:
@@ -66,7 +66,7 @@ class Verification(Message):
     verdict: VerificationVerdict
 
 
-class BoundDevice(Message):
+class BoundDevice(Message, frozen=True, kw_only=True):
     """What a slot was bound to.
 
     Attributes:
@@ -86,7 +86,7 @@ class BoundDevice(Message):
     simulated: Maybe[Bool] = None
 
 
-class MeasuredStep(Message):
+class MeasuredStep(Message, frozen=True, kw_only=True):
     """Times of one step over all runs.
 
     Attributes:
@@ -104,7 +104,7 @@ class MeasuredStep(Message):
     p99_ns: Maybe[Uint64] = None
 
 
-class Trip(Message):
+class Trip(Message, frozen=True, kw_only=True):
     """A limit that was crossed.
 
     Attributes:
@@ -120,7 +120,7 @@ class Trip(Message):
     action: Token
 
 
-class AlternateTaken(Message):
+class AlternateTaken(Message, frozen=True, kw_only=True):
     """An alternate that was taken.
 
     Attributes:
@@ -136,7 +136,7 @@ class AlternateTaken(Message):
     run: Uint64
 
 
-class Receipt(Message):
+class Receipt(Message, frozen=True, kw_only=True):
     """What ran, on what, with which result.
 
     Attributes:
@@ -177,7 +177,7 @@ class Receipt(Message):
     alternates_taken: Annotated[tuple[AlternateTaken, ...], Items(0, 1000000)] = ()
 
 
-class Statement(Message):
+class Statement(Message, frozen=True, kw_only=True):
     """An in-toto Statement (v1) whose predicate is a receipt. Its member names are in-toto's.
 
     Attributes:
@@ -190,7 +190,7 @@ class Statement(Message):
     PROTO_NAME: ClassVar[str] = "cep.v1.Statement"
     PAYLOAD_TYPE: ClassVar[str] = "application/vnd.in-toto+json"
 
-    statement_type: StatementType = Field(alias="_type")
+    statement_type: StatementType = field(name="_type")
     subject: Annotated[tuple[ResourceDescriptor, ...], Items(1)]
-    predicate_type: ReceiptType = Field(alias="predicateType")
+    predicate_type: ReceiptType = field(name="predicateType")
     predicate: Receipt

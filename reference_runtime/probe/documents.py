@@ -144,7 +144,7 @@ def _engines(engines: Sequence[Engine], measured: Measured) -> Iterator[Engine]:
             row = Rate(
                 a="f32", b="f32", acc="f32", out="f32", sparsity="dense", peak_ops_per_s=rate
             )
-            yield engine.model_copy(update={"rates": (*engine.rates, row)})
+            yield engine.replace(rates=(*engine.rates, row))
         else:
             yield engine
 
@@ -156,7 +156,7 @@ def _main_memory(memories: Sequence[Memory]) -> int | None:
 def _memories(memories: Sequence[Memory], measured: Measured) -> Iterator[Memory]:
     for position, memory in enumerate(memories):
         if position == _main_memory(memories) and (rate := measured.bandwidth()) is not None:
-            yield memory.model_copy(update={"combined_bytes_per_s": rate})
+            yield memory.replace(combined_bytes_per_s=rate)
         else:
             yield memory
 

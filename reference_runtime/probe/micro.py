@@ -244,13 +244,8 @@ def _rate_point(
 ) -> MeasurementPoint:
     """Return a point of rates: work by time, hence high percentiles from low times."""
     rates = sorted(work * 10**9 // nanoseconds for nanoseconds in taken)
-    return _point(workload, sizes, taken).model_copy(
-        update={
-            "p5": _percentile(rates, 5),
-            "p50": _percentile(rates, 50),
-            "p95": _percentile(rates, 95),
-            "unit": unit,
-        }
+    return _point(workload, sizes, taken).replace(
+        p5=_percentile(rates, 5), p50=_percentile(rates, 50), p95=_percentile(rates, 95), unit=unit
     )
 
 

@@ -121,7 +121,7 @@ def test_chain_and_roots_follow_the_spec():
 
 def test_the_chain_tells_alternates_runs_and_bindings_apart():
     binding = [BoundDevice(slot="a", adapter="a", distribution="d 1", unit_id="u")]
-    other = [binding[0].model_copy(update={"unit_id": "v"})]
+    other = [binding[0].replace(unit_id="v")]
     alternates = [AlternateTaken(step=1, alternate=0, run=1)]
     plan = digest(MEMBERS)
     chains = {

@@ -51,6 +51,6 @@ def test_times_are_those_of_the_longest_of_all_paths(seed):
 
 
 def test_nothing_takes_no_time():
-    s = subject(base("line").model_copy(update={"steps": ()}))
+    s = subject(base("line").replace(steps=()))
     assert not list(deadlock_free(s))
     assert Timing.of(s, [], []).whole == 0

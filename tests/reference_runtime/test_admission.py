@@ -145,7 +145,7 @@ def test_a_missing_device(world):
 
 def test_another_unit_of_the_same_model(world):
     other = SimulatedAdapter("right")
-    described = other.describe()[0].subject.model_copy(update={"unit_id": "sim:other"})
+    described = other.describe()[0].subject.replace(unit_id="sim:other")
     replace_descriptor(world, 1, subject=described)
     assert codes(world) == {"RUN-D1"}
 
@@ -244,8 +244,8 @@ def asking(world, predicate, index=0):
 
 def another(world, name, **changes):
     """The descriptor of a device that is like the left one, in its envelope."""
-    like = world.descriptors[0].model_copy(update=changes)
-    return signed(like.model_copy(update={"uri": f"https://example.com/{name}"}),
+    like = world.descriptors[0].replace(**changes)
+    return signed(like.replace(uri=f"https://example.com/{name}"),
                   CAPABILITY_DESCRIPTOR)  # fmt: skip
 
 
@@ -260,7 +260,7 @@ def test_a_predicate_is_bound_to_the_device_that_meets_it(world):
 
 def test_of_several_descriptors_the_one_whose_device_is_here_is_bound(world):
     asking(world, 'subject.unit_id in ("sim:left", "sim:away")')
-    subject = world.descriptors[0].subject.model_copy(update={"unit_id": "sim:away"})
+    subject = world.descriptors[0].subject.replace(unit_id="sim:away")
     away = another(world, "away", subject=subject)
     admitted = judge(world, descriptors=[away, *world.signed_descriptors])
     assert admitted.device("left").unit_id == "sim:left"
@@ -288,7 +288,7 @@ def test_of_two_that_are_here_the_operator_says_which(world):
 
 def test_a_predicate_that_no_device_here_meets(world):
     asking(world, 'subject.unit_id == "sim:away"')
-    subject = world.descriptors[0].subject.model_copy(update={"unit_id": "sim:away"})
+    subject = world.descriptors[0].subject.replace(unit_id="sim:away")
     away = another(world, "away", subject=subject)
     assert codes(world) == {"CEP-C1"}
     assert "CEP-O5" in codes(world, descriptors=[away, *world.signed_descriptors])

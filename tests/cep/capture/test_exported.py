@@ -234,7 +234,7 @@ REFUSED = {
     "a fraction less integers": (
         Function(lambda x: 0.5 - torch.arange(4) + x), (X,), "from numbers of their dtype",
     ),
-    "a name that no document holds": (Strange(), (X,), "'weights.a b'"),
+    "a name that no document holds": (Strange(), (X,), "weights.a b"),
     "an input that is no tensor": (
         Function(lambda x, n: x * n), (X, 3), "input",
     ),

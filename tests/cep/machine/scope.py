@@ -110,21 +110,18 @@ def plans(graph, places=2):
         for waits in itertools.product(epochs, repeat=count):
             steps = tuple(step(i, where[i][0], waits[i]) for i in listed)
             for buffers in layouts:
-                yield start.model_copy(update={"steps": steps, "buffers": buffers}), view
+                yield start.replace(steps=steps, buffers=buffers), view
 
 
 def layouts_of(start, placed, accesses):
     """The buffers in their places; with and without `in_place_of` where a step reads and writes."""
-    plain = tuple(
-        b.model_copy(update={"offset": BLOCK * n})
-        for b, n in zip(start.buffers, placed, strict=True)
-    )
+    plain = tuple(b.replace(offset=BLOCK * n) for b, n in zip(start.buffers, placed, strict=True))
     yield plain
     declared = list(plain)
     for reads, writes in accesses:
         for r, w in itertools.product(reads, writes):
             if placed[r] == placed[w]:
-                declared[w] = plain[w].model_copy(update={"in_place_of": r})
+                declared[w] = plain[w].replace(in_place_of=r)
     if declared != list(plain):
         yield tuple(declared)
 

@@ -24,8 +24,8 @@ def waiting(queues, waits, names="pq"):
         Step.from_json(run(queue, [0], [], [], *wait))
         for queue, wait in zip(queues, waits, strict=True)
     )
-    declared = tuple(BASE.queues[0].model_copy(update={"id": name}) for name in names)
-    return BASE.model_copy(update={"steps": steps, "queues": declared})
+    declared = tuple(BASE.queues[0].replace(id=name) for name in names)
+    return BASE.replace(steps=steps, queues=declared)
 
 
 def agree(document):

@@ -30,11 +30,11 @@ def guarded(graph, places, most):
     for document, view in plans(graph, places):
         for counts in itertools.product(range(most + 1), repeat=len(document.steps)):
             steps = tuple(
-                step.model_copy(update={"alternates": (OTHER,) * count})
+                step.replace(alternates=(OTHER,) * count)
                 for step, count in zip(document.steps, counts, strict=True)
             )
             for safety in safeties:
-                yield document.model_copy(update={"steps": steps, "safety": safety}), view
+                yield document.replace(steps=steps, safety=safety), view
 
 
 def overwrites(document):

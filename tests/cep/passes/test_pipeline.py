@@ -124,18 +124,16 @@ def test_the_plan_of_a_rewritten_graph_is_accepted(regions, tmp_path):
     found = optimize(made.graph, ALL, store)
     devices = System.of(["host", None])
     compiled = devices.compile(found.graph, regions=regions)
-    plan = compiled.plan.model_copy(
-        update={
-            "source": Source(graph_digest=graph_digest(made.graph)),
-            "features": ("evidence",),
-            "evidence": (found.evidence,),
-        }
+    plan = compiled.plan.replace(
+        source=Source(graph_digest=graph_digest(made.graph)),
+        features=("evidence",),
+        evidence=(found.evidence,),
     )
     report = devices.verify(plan, store=store, recompute=recompute, source=made.graph)
     assert report.ok, report.diagnostics
     assert report.diagnostics == ()
     other = optimize(captured("gelu", tmp_path)[0].graph, ALL, store)
-    wrong = plan.model_copy(update={"evidence": (other.evidence,)})
+    wrong = plan.replace(evidence=(other.evidence,))
     codes = {d.code for d in devices.verify(wrong, store=store, recompute=recompute).diagnostics}
     assert codes & {"CEP-E1", "CEP-E2"}
 

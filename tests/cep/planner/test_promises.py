@@ -50,10 +50,10 @@ def test_the_tolerance_is_the_budget(numeric, least):
         assert plan.constraints.numeric_tolerance == least[count // 4]
         assert found.verify(plan).ok
         if least[0] is not None:
-            looser = plan.constraints.model_copy(
-                update={"numeric_tolerance": plan.constraints.numeric_tolerance - 1}
+            looser = plan.constraints.replace(
+                numeric_tolerance=plan.constraints.numeric_tolerance - 1
             )
-            closer = plan.model_copy(update={"constraints": looser})
+            closer = plan.replace(constraints=looser)
             assert {d.code for d in found.verify(closer).diagnostics} == {"CEP-I2", "CEP-K3"}
 
 
@@ -97,8 +97,8 @@ def test_a_deadline_and_an_energy_that_the_steps_keep(domains):
         less = {member: getattr(kept, member) - 1}
         said = refusal_spread(found, less)
         assert str(getattr(kept, member)) in said
-        late = plan.constraints.model_copy(update=less)
-        report = found.verify(plan.model_copy(update={"constraints": late}))
+        late = plan.constraints.replace(**less)
+        report = found.verify(plan.replace(constraints=late))
         rule = {"deadline_ns": "CEP-K1", "energy_fj": "CEP-K2"}[member]
         assert {d.code for d in report.diagnostics if d.severity == "error"} == {rule}
 

@@ -51,7 +51,7 @@ def test_stages_overlap_with_two_copies():
     found = System.of([None, None, None])
     plan = found.compile(line(3), regions="spread", stream=stream(3, 2)).plan
     assert found.verify(plan).ok
-    serial = plan.model_copy(update={"stream": stream(3, 1)})
+    serial = plan.replace(stream=stream(3, 1))
     assert not found.verify(serial).ok, "waits for two copies are not enough for one"
 
 
@@ -60,10 +60,9 @@ def test_without_its_waits_the_stream_goes_wrong():
     plan = found.compile(line(2), regions="spread", stream=stream(3, 1)).plan
     assert explore(plan).safe
     steps = tuple(
-        step.model_copy(update={"waits": tuple(w for w in step.waits if w.lag is None)})
-        for step in plan.steps
+        step.replace(waits=tuple(w for w in step.waits if w.lag is None)) for step in plan.steps
     )
-    bare = plan.model_copy(update={"steps": steps})
+    bare = plan.replace(steps=steps)
     assert not explore(bare).safe
     assert {d.code for d in found.verify(bare).diagnostics if d.severity.name == "ERROR"} == {
         "CEP-O4"

@@ -115,40 +115,26 @@ def test_the_page_is_whole_and_loads_nothing():
 def test_texts_of_the_plan_cannot_break_out():
     plan = Plan.from_json(chain().plan)
     evil = {slot: HOSTILE + slot for slot in ("left", "right")}
-    plan = plan.model_copy(
-        update={
-            "uri": HOSTILE,
-            "issuer": HOSTILE,
-            "expires_at": HOSTILE,
-            "source": plan.source.model_copy(
-                update={"capture_tool": HOSTILE, "graph_digest": HOSTILE}
-            ),
-            "devices": tuple(
-                d.model_copy(update={"slot": evil[d.slot], "descriptor_digest": HOSTILE})
-                for d in plan.devices
-            ),
-            "queues": tuple(
-                q.model_copy(update={"id": evil[q.id], "device": evil[q.device]})
-                for q in plan.queues
-            ),
-            "arenas": tuple(
-                a.model_copy(update={"id": evil[a.id], "device": evil[a.device], "memory": HOSTILE})
-                for a in plan.arenas
-            ),
-            "buffers": tuple(b.model_copy(update={"arena": evil[b.arena]}) for b in plan.buffers),
-            "steps": tuple(
-                s.model_copy(
-                    update={
-                        "queue": evil[s.queue],
-                        "waits": tuple(
-                            w.model_copy(update={"queue": evil[w.queue]}) for w in s.waits
-                        ),
-                    }
-                )
-                for s in plan.steps
-            ),
-            "inputs": tuple(b.model_copy(update={"name": HOSTILE}) for b in plan.inputs),
-        }
+    plan = plan.replace(
+        uri=HOSTILE,
+        issuer=HOSTILE,
+        expires_at=HOSTILE,
+        source=plan.source.replace(capture_tool=HOSTILE, graph_digest=HOSTILE),
+        devices=tuple(
+            d.replace(slot=evil[d.slot], descriptor_digest=HOSTILE) for d in plan.devices
+        ),
+        queues=tuple(q.replace(id=evil[q.id], device=evil[q.device]) for q in plan.queues),
+        arenas=tuple(
+            a.replace(id=evil[a.id], device=evil[a.device], memory=HOSTILE) for a in plan.arenas
+        ),
+        buffers=tuple(b.replace(arena=evil[b.arena]) for b in plan.buffers),
+        steps=tuple(
+            s.replace(
+                queue=evil[s.queue], waits=tuple(w.replace(queue=evil[w.queue]) for w in s.waits)
+            )
+            for s in plan.steps
+        ),
+        inputs=tuple(b.replace(name=HOSTILE) for b in plan.inputs),
     )
     page = report.plan_page(report.plan_view(plan, HOSTILE, HOSTILE)).decode()
     assert_harmless(page)

@@ -114,46 +114,28 @@ def test_texts_of_documents_cannot_break_out(tmp_path):
     timeline = report.Timeline.from_bytes(form, checked.plan_digest, 3)
     receipt = checked.receipt
     binding = tuple(
-        one.model_copy(update={"unit_id": HOSTILE, "adapter": HOSTILE, "distribution": HOSTILE})
+        one.replace(unit_id=HOSTILE, adapter=HOSTILE, distribution=HOSTILE)
         for one in receipt.binding
     )
-    verifier = receipt.verifier.model_copy(update={"version": HOSTILE})
-    receipt = receipt.model_copy(
-        update={
-            "binding": binding,
-            "verifier": verifier,
-            "issuer": HOSTILE,
-            "started_at": HOSTILE,
-            "step_chain": HOSTILE,
-        }
+    verifier = receipt.verifier.replace(version=HOSTILE)
+    receipt = receipt.replace(
+        binding=binding, verifier=verifier, issuer=HOSTILE, started_at=HOSTILE, step_chain=HOSTILE
     )
     plan = checked.plan
     evil = {"left": HOSTILE, "right": HOSTILE + "2"}
-    plan = plan.model_copy(
-        update={
-            "uri": HOSTILE,
-            "issuer": HOSTILE,
-            "devices": tuple(
-                one.model_copy(update={"slot": evil[one.slot]}) for one in plan.devices
-            ),
-            "queues": tuple(
-                one.model_copy(update={"id": HOSTILE + one.id, "device": evil[one.device]})
-                for one in plan.queues
-            ),
-            "arenas": tuple(
-                one.model_copy(update={"id": HOSTILE + one.id, "device": evil[one.device]})
-                for one in plan.arenas
-            ),
-            "buffers": tuple(
-                one.model_copy(update={"arena": HOSTILE + one.arena}) for one in plan.buffers
-            ),
-            "steps": tuple(
-                one.model_copy(update={"queue": HOSTILE + one.queue}) for one in plan.steps
-            ),
-            "ops": tuple(
-                one.model_copy(update={"target": "cep-core/1:" + HOSTILE}) for one in plan.ops
-            ),
-        }
+    plan = plan.replace(
+        uri=HOSTILE,
+        issuer=HOSTILE,
+        devices=tuple(one.replace(slot=evil[one.slot]) for one in plan.devices),
+        queues=tuple(
+            one.replace(id=HOSTILE + one.id, device=evil[one.device]) for one in plan.queues
+        ),
+        arenas=tuple(
+            one.replace(id=HOSTILE + one.id, device=evil[one.device]) for one in plan.arenas
+        ),
+        buffers=tuple(one.replace(arena=HOSTILE + one.arena) for one in plan.buffers),
+        steps=tuple(one.replace(queue=HOSTILE + one.queue) for one in plan.steps),
+        ops=tuple(one.replace(target="cep-core/1:" + HOSTILE) for one in plan.ops),
     )
     changed = ReceiptReport(checked.diagnostics, HOSTILE, receipt, plan, (HOSTILE,), (HOSTILE,))
     page = report.page(report.view(changed, timeline)).decode()

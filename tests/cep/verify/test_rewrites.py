@@ -57,7 +57,7 @@ def test_without_weights_or_means_a_warning_says_what_was_not_recomputed(store):
 
 def test_the_plan_s_own_graph_is_not_its_source(store):
     case = rewritten()
-    given = Graph.from_json({k: v for k, v in chain().plan.items() if k in Graph.model_fields})
+    given = Graph.from_json({k: v for k, v in chain().plan.items() if k in Graph.__struct_fields__})
     assert errors(case.verify(source=given)) == ["CEP-E1"]
     case.plan["source"]["graph_digest"] = graph_digest(given)
     assert errors(case.verify(store=store, recompute=recompute)) == ["CEP-E1"]
@@ -234,7 +234,7 @@ def test_a_rule_that_rounds_is_no_rule_for_the_same_bits(store):
     transposed, product = op("permute", ["v"], "w", dims=ORDER), op("mm", ["x", "w"], "h")
     case = rewritten({"ops": [transposed, product], "rewrites": [["mm-linear", "h"]]})
     case.plan |= {"constants": LOG["constants"]}
-    graph = {k: v for k, v in case.plan.items() if k in Graph.model_fields}
+    graph = {k: v for k, v in case.plan.items() if k in Graph.__struct_fields__}
     inner = value("w", "TEMP", "4", "4")
     graph |= {
         "ops": [transposed, product, case.plan["ops"][1]],
