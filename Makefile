@@ -45,10 +45,12 @@ lint: $(INSTALLED) ## Check style, types, layers, schemas, generated files and r
 		echo "buf breaking: skipped, schemas/released/ holds no release yet"; \
 	fi
 	$(BIN)/python -m schemas.generate --check
+	$(BIN)/python -m schemas.devices --check
 	$(BIN)/python -m conformance.matrix
 
-schemas: $(INSTALLED) ## Generate JSON Schema, models and field tables from schemas/proto
+schemas: $(INSTALLED) ## Generate models, JSON Schema, tables of the spec, reference descriptors
 	$(BIN)/python -m schemas.generate
+	$(BIN)/python -m schemas.devices
 
 bench: $(INSTALLED) ## Measure on this machine
 	$(BIN)/python -m benchmarks

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from acp.diagnostics import Diagnostic, Refused, Severity
     from acp.documents import digest, identify, load
     from acp.dsse import Envelope, sign
+    from acp.holdings import Holdings
     from acp.keys import PrivateKey, PublicKey
     from acp.policy import TrustPolicy
 
@@ -26,6 +27,7 @@ __all__ = [
     "Accepted",
     "Diagnostic",
     "Envelope",
+    "Holdings",
     "PrivateKey",
     "PublicKey",
     "Refused",
@@ -51,6 +53,7 @@ _HOME: Final = {
     "load": "documents",
     "Envelope": "dsse",
     "sign": "dsse",
+    "Holdings": "holdings",
     "PrivateKey": "keys",
     "PublicKey": "keys",
     "TrustPolicy": "policy",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from acp import documents, rules, trust
 from acp.diagnostics import Diagnostic, Refused, Severity
+from acp.holdings import Holdings
 from acp.v1.status import StatusList
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def accept(
     expected: Collection[type[Message]] = tuple(documents.SIGNED.values()),
     status_lists: Collection[StatusList] = (),
     understood: Collection[str] = (),
+    held: Holdings | None = None,
 ) -> Accepted:
     """Return the document in an envelope, if it may be acted on.
 
@@ -72,6 +74,7 @@ def accept(
         expected: Kinds of documents that the caller can use here.
         status_lists: Lists that `accept_status_list` returned.
         understood: Names of critical extensions that the caller understands.
+        held: Other documents that `accept` returned, for the rules about several documents.
 
     Raises:
         DecodeError: Envelope or payload is not strict JSON (ENV-J1 to ENV-J4).
@@ -90,6 +93,7 @@ def accept(
         status_lists=tuple(status_lists),
         understood=frozenset(understood),
         min_revision=0 if uri is None else policy.min_revision(verified.issuer, uri),
+        held=held or Holdings(),
     )
     found = rules.check(document, context)
     if any(one.severity is Severity.ERROR for one in found):

@@ -25,6 +25,12 @@ from conformance.protocol import ExtraMissingError
 from conformance.runner import MAX_RESTARTS, TIMEOUT_S, Examiner, Verdict
 
 _SEED_BITS: Final = 32
+_ENCODED: Final = frozenset(
+    {"input", "policy", "plan", "status_lists", "known", "records", "references"}
+    | {"descriptors", "store"}
+)
+"""Members of a request that hold bytes, or lists of them."""
+
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 _EXISTING: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -149,8 +155,8 @@ def show(case_id: str, form: str) -> None:
         if name in ("cmd", "id"):
             continue
         for one in value if isinstance(value, list) else [value]:
-            encoded = name in ("input", "policy", "plan", "status_lists", "descriptors", "store")
-            click.echo(f"\n{name}:\n{_readable(base64.b64decode(one)) if encoded else one}")
+            encoded = _readable(base64.b64decode(one)) if name in _ENCODED else one
+            click.echo(f"\n{name}:\n{encoded}")
 
 
 @main.command()
@@ -171,7 +177,8 @@ def _outcome(case: Case) -> str:
     expect = case.expect
     if expect["outcome"] == "accepted":
         return "accepted"
-    return f"rejected with {' or '.join(expect['codes'])}"
+    said = "accepted, with the warning" if expect["outcome"] == "warned" else "rejected with"
+    return f"{said} {' or '.join(expect['codes'])}"
 
 
 def _readable(data: bytes) -> str:

@@ -47,7 +47,7 @@ class Row:
         spec: Files that hold its sentence.
         code: Files that report it.
         accepting: Ids of cases that keep it.
-        refusing: Ids of cases that break it, and expect it to be reported.
+        refusing: Ids of cases that break it, and expect it to be reported as error or warning.
     """
 
     rule: str

@@ -124,6 +124,8 @@ class Run:
         if features is None or self.verdict is Verdict.STOPPED:
             return False
         passed = {one.case.id for one in self.results if one.status is Status.PASSED}
+        if any(_overstrict(one) for one in self.results if one.case.feature in features):
+            return False
         return all(
             case.id in passed
             for case in self.suite.cases.values()
@@ -318,7 +320,6 @@ def judge(case: Case, answer: Json, *, claimed: bool) -> Result:
         answer: A valid answer to it.
         claimed: Whether the implementation claims the case's feature.
     """
-    expect = case.expect
     reply = str(answer["reply"])
     if reply == "error":
         return Result(case, Status.ERROR, f"an error inside: {answer['message']}", reply)
@@ -327,21 +328,33 @@ def judge(case: Case, answer: Json, *, claimed: bool) -> Result:
             return Result(case, Status.UNSUPPORTED, "", reply)
         return Result(case, Status.FAILED, f"unsupported, but it claims {case.feature!r}", reply)
     if reply == "accepted":
-        if expect["outcome"] == "rejected":
-            reason = f"accepted; to be rejected with {' or '.join(expect['codes'])}"
-            return Result(case, Status.FAILED, reason, reply)
-        if answer["digest"] != expect["digest"]:
-            reason = f"accepted with {answer['digest']}; the digest is {expect['digest']}"
-            return Result(case, Status.FAILED, reason, reply)
-        return Result(case, Status.PASSED, "", reply)
+        reason = _wrong_in_acceptance(case, answer)
+        return Result(case, Status.FAILED if reason else Status.PASSED, reason, reply)
     return _judge_rejection(case, answer)
+
+
+def _wrong_in_acceptance(case: Case, answer: Json) -> str:
+    expect = case.expect
+    if expect["outcome"] == "rejected":
+        return f"accepted; to be rejected with {' or '.join(expect['codes'])}"
+    if answer["digest"] != expect["digest"]:
+        return f"accepted with {answer['digest']}; the digest is {expect['digest']}"
+    warnings = list(answer.get("warnings", ()))
+    if expect["outcome"] == "accepted":
+        surplus = [code for code in warnings if code in case.requires]
+    elif not set(expect["codes"]).intersection(warnings):
+        return f"accepted without the warning {' or '.join(expect['codes'])}"
+    else:
+        allowed = {*expect["codes"], *expect.get("also", ())}
+        surplus = [code for code in warnings if code not in allowed]
+    return f"warned of {', '.join(surplus)}, which this input does not break" if surplus else ""
 
 
 def _judge_rejection(case: Case, answer: Json) -> Result:
     expect = case.expect
     codes = list(answer["codes"])
     said = ", ".join(codes)
-    if expect["outcome"] == "accepted":
+    if expect["outcome"] != "rejected":
         return Result(case, Status.FAILED, f"rejected with {said}; to be accepted", codes[0])
     wanted = set(expect["codes"])
     allowed = wanted | set(expect.get("also", ()))
@@ -355,6 +368,11 @@ def _judge_rejection(case: Case, answer: Json) -> Result:
         problems.append(f"in phase {answer['phase']}; the phase is {wanted_phases}")
     status = Status.FAILED if problems else Status.PASSED
     return Result(case, status, "; ".join(problems), codes[0])
+
+
+def _overstrict(result: Result) -> bool:
+    """A document MUST NOT be rejected for a warning, though to warn is only a SHOULD."""
+    return result.case.expect["outcome"] == "warned" and result.observed != "accepted"
 
 
 def _blocked(result: Result, accepted: set[str]) -> Result:

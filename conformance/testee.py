@@ -6,22 +6,28 @@ import base64
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any, Final, TypeAlias
+from typing import IO, Any, Final, TypeAlias, TypeVar
 
 from acp import canonical, documents, rules
 from acp.acceptance import accept
-from acp.diagnostics import Refused, Severity
+from acp.diagnostics import Diagnostic, Refused, Severity
 from acp.dsse import Envelope
+from acp.holdings import Holdings
 from acp.keys import PublicKey
+from acp.message import Message
 from acp.policy import TrustPolicy
+from acp.v1.capability import CapabilityDescriptor
+from acp.v1.measurement import MeasurementRecord
 from acp.v1.status import StatusList
 from conformance.phases import phase_of
 
 Json: TypeAlias = dict[str, Any]
+M = TypeVar("M", bound=Message)
 
 FEATURES: Final = (
     "json",
@@ -40,6 +46,19 @@ PROFILES: Final = ("acp-reader/1", "cep-verifier/1", "cep-auditor/1")
 _KINDS: Final = {
     documents.payload_type(kind): kind for kind in documents.KINDS if kind.PAYLOAD_TYPE
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is told of an input that is not rejected.
+
+    Attributes:
+        digest: What the operation computes.
+        warnings: Rules of severity warning that it breaks.
+    """
+
+    digest: str
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 def serve(
@@ -71,14 +90,20 @@ def answer(request: Json) -> Json:
     """Return the verdict on one request, without its id."""
     operation = OPERATIONS[request["operation"]]
     try:
-        digest = operation(request)
+        return accepted(operation(request))
     except Refused as refusal:
         return rejected(
             found.code for found in refusal.diagnostics if found.severity is Severity.ERROR
         )
     except Exception as error:  # noqa: BLE001 - any other exception is a bug, and is to be seen as one
         return {"reply": "error", "message": f"{type(error).__name__}: {error}"}
-    return {"reply": "accepted", "digest": digest}
+
+
+def accepted(judged: Judged) -> Json:
+    """Return the answer for an input that breaks no rule of severity error."""
+    codes = list(dict.fromkeys(found.code for found in judged.warnings))
+    warnings = {"warnings": codes} if codes else {}
+    return {"reply": "accepted", "digest": judged.digest, **warnings}
 
 
 def rejected(codes: Iterable[str]) -> Json:
@@ -87,44 +112,47 @@ def rejected(codes: Iterable[str]) -> Json:
     return {"reply": "rejected", "phase": phase_of(distinct), "codes": distinct}
 
 
-def judge_canonical(request: Json) -> str:
+def judge_canonical(request: Json) -> Judged:
     """Return the digest of a JSON text's canonical form."""
-    return canonical.digest(canonical.decode(given(request, "input")))
+    return Judged(canonical.digest(canonical.decode(given(request, "input"))))
 
 
-def judge_key(request: Json) -> str:
+def judge_key(request: Json) -> Judged:
     """Return the id of a public key."""
-    return PublicKey.from_pem(given(request, "input")).keyid
+    return Judged(PublicKey.from_pem(given(request, "input")).keyid)
 
 
-def judge_document(request: Json) -> str:
+def judge_document(request: Json) -> Judged:
     """Return the identity of a bare document that breaks no rule."""
     document = documents.load(given(request, "input"), _KINDS[request["type"]])
     context = rules.Context(
         now=moment(request),
         status_lists=status_lists(request),
         understood=frozenset(request.get("understood", ())),
+        held=holdings(request),
     )
     found = rules.check(document, context)
     if any(one.severity is Severity.ERROR for one in found):
         raise Refused(*found)
-    return documents.digest(document)
+    return Judged(documents.digest(document), found)
 
 
-def judge_envelope(request: Json) -> str:
+def judge_envelope(request: Json) -> Judged:
     """Return the identity of a document in an envelope that the policy trusts."""
-    accepted = accept(
+    taken = accept(
         given(request, "input"),
         TrustPolicy.from_bytes(given(request, "policy")),
         now=moment(request),
         expected=[_KINDS[request["type"]]],
         status_lists=status_lists(request),
         understood=request.get("understood", ()),
+        held=holdings(request),
     )
-    return accepted.digest
+    rules_broken = (one for one in taken.warnings if one.code.startswith("ACP-"))
+    return Judged(taken.digest, tuple(rules_broken))
 
 
-def judge_plan(request: Json, *, unsigned: bool = False) -> str:
+def judge_plan(request: Json, *, unsigned: bool = False) -> Judged:
     """Return the digest of a plan that the verifier accepts."""
     from cep.reference import recompute
     from cep.store import Store
@@ -148,10 +176,10 @@ def judge_plan(request: Json, *, unsigned: bool = False) -> str:
         )
     if not report.ok:
         raise Refused(*report.diagnostics)
-    return report.plan_digest
+    return Judged(report.plan_digest)
 
 
-def judge_receipt(request: Json) -> str:
+def judge_receipt(request: Json) -> Judged:
     """Return the identity of a receipt that holds."""
     from cep.receipt import TensorDigest, tensor_digest, verify_receipt
 
@@ -179,7 +207,7 @@ def judge_receipt(request: Json) -> str:
     )
     if not report.ok:
         raise Refused(*report.diagnostics)
-    return canonical.digest(canonical.decode(Envelope.from_bytes(data).payload))
+    return Judged(canonical.digest(canonical.decode(Envelope.from_bytes(data).payload)))
 
 
 def status_lists(request: Json) -> tuple[StatusList, ...]:
@@ -189,7 +217,19 @@ def status_lists(request: Json) -> tuple[StatusList, ...]:
     )
 
 
-OPERATIONS: Final[Mapping[str, Callable[[Json], str]]] = {
+def holdings(request: Json) -> Holdings:
+    """Return the other documents that the reader holds."""
+
+    def held(member: str, kind: type[M]) -> list[M]:
+        return [documents.load(base64.b64decode(one), kind) for one in request.get(member, ())]
+
+    return Holdings.of(
+        [*held("known", CapabilityDescriptor), *held("records", MeasurementRecord)],
+        references=held("references", CapabilityDescriptor),
+    )
+
+
+OPERATIONS: Final[Mapping[str, Callable[[Json], Judged]]] = {
     "canonical": judge_canonical,
     "key": judge_key,
     "document": judge_document,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import singledispatch
@@ -16,7 +17,7 @@ from acp.v1.system import SystemDescriptor
 
 if TYPE_CHECKING:
     from acp.message import Message
-    from acp.v1.capability import Engine, Memory, Port
+    from acp.v1.capability import Engine, Memory, Port, Provenance, Rate
     from acp.v1.measurement import MeasurementPoint
     from acp.v1.system import Link
 
@@ -24,6 +25,8 @@ _Dated: TypeAlias = CapabilityDescriptor | SystemDescriptor | MeasurementRecord
 
 _ROWS: Final = 24
 """Rows of one section; a card is read by people."""
+
+_INDEX: Final = re.compile(r"/[0-9]+(?=/|$)")
 
 _DECIMAL: Final = ("", "k", "M", "G", "T")
 _BINARY: Final = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -56,21 +59,10 @@ def _descriptor(document: CapabilityDescriptor) -> str:
             *_section("engines", document.engines, _engine),
             *_section("memories", document.memories, _memory),
             *_ops(document),
-            *_section(
-                "ports",
-                document.ports,
-                _port,
-            ),
+            *_section("ports", document.ports, _port),
+            *_partitions(document),
             *_fact("queues", (f"{one.max} {one.kind}" for one in document.queues)),
-            *_section(
-                "provenance",
-                document.provenance,
-                lambda one: [
-                    f"{one.basis}: {_cut(one.paths)}"
-                    + (f", from {one.source_uri}" if one.source_uri else "")
-                    + (f", record {one.measurement_ref}" if one.measurement_ref else "")
-                ],
-            ),
+            *_section("provenance", document.provenance, _source),
             *_fact("extensions", document.extensions),
             *_fact("critical", document.critical),
         ]
@@ -164,11 +156,32 @@ def _engine(engine: Engine) -> Iterator[str]:
     count = f", {engine.count} units" if engine.count else ""
     clock = f" at {_si(engine.clock_hz, 'Hz')}" if engine.clock_hz else ""
     yield f"{engine.id}: {engine.kind}{count}{clock}"
-    for rate in engine.rates:
-        acc = f" + {rate.acc}" if rate.acc else ""
-        hidden = ", not exposed by the software" if rate.exposed is False else ""
-        speed = f"{_si(rate.peak_ops_per_s, ' ops/s')}"
-        yield f"  {speed:>14}  {rate.a} × {rate.b}{acc} → {rate.out}, {rate.sparsity}{hidden}"
+    for dense, *sparse in _siblings(engine.rates):
+        hidden = ", not exposed by the software" if dense.exposed is False else ""
+        speed = _si(dense.peak_ops_per_s, " ops/s")
+        rest = "".join(f"; {_si(one.peak_ops_per_s, '')} at {one.sparsity}" for one in sparse)
+        yield f"  {speed:>14}  {_product(dense)}, {dense.sparsity}{hidden}{rest}"
+
+
+def _siblings(rates: Iterable[Rate]) -> list[list[Rate]]:
+    """Return rates by lines: a dense one and the sparse ones of the same dtypes right after it."""
+    lines: list[list[Rate]] = []
+    for rate in rates:
+        last = lines[-1][0] if lines else None
+        if (
+            last is not None
+            and last.sparsity == "dense" != rate.sparsity
+            and (_product(last), last.exposed) == (_product(rate), rate.exposed)
+        ):
+            lines[-1].append(rate)
+        else:
+            lines.append([rate])
+    return lines
+
+
+def _product(rate: Rate) -> str:
+    acc = f" + {rate.acc}" if rate.acc else ""
+    return f"{rate.a} × {rate.b}{acc} → {rate.out}"
 
 
 def _memory(memory: Memory) -> Iterator[str]:
@@ -189,6 +202,26 @@ def _memory(memory: Memory) -> Iterator[str]:
 def _port(port: Port) -> Iterator[str]:
     speed = _si(port.bytes_per_s_per_direction, "B/s")
     yield f"{port.id}: {port.link_kind}, {speed} in each direction"
+
+
+def _partitions(document: CapabilityDescriptor) -> Iterator[str]:
+    if (parts := document.partitions) is not None:
+        yield from _fact("partitions", (one.name for one in parts.profiles))
+        yield from _fact("  out of", (f"{count} {name}" for name, count in parts.counters.items()))
+
+
+def _source(entry: Provenance) -> Iterator[str]:
+    """Yield one line; places that differ by indices alone are told once, with their number."""
+    places = Counter(_INDEX.sub("/*", path) for path in entry.paths)
+    singles = {_INDEX.sub("/*", path): path for path in entry.paths}
+    words = (
+        f"{place} ({count} places)" if count > 1 else singles[place] or "everything"
+        for place, count in places.items()
+    )
+    sure = "" if entry.confidence_ppm is None else f", {entry.confidence_ppm // 10_000} % sure"
+    uri = f", from {entry.source_uri}" if entry.source_uri else ""
+    record = f", record {entry.measurement_ref}" if entry.measurement_ref else ""
+    yield f"{entry.basis}: {_cut(words)}{sure}{uri}{record}"
 
 
 def _ops(document: CapabilityDescriptor) -> Iterator[str]:

@@ -3,26 +3,108 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
+from click.shell_completion import CompletionItem
 
-from acp.cli.inputs import open_input
+from acp.canonical import decode
+from acp.cli.inputs import Input, open_input
 from acp.cli.options import FILE
 from acp.cli.output import Command, Outcome, about
 
+_LIST: Final = ""
+"""What ``--reference`` is without a name."""
 
-@click.command(cls=Command, example="acp show device.dsse.json")
-@click.argument("file", type=FILE)
-def show(file: Path) -> Outcome:
+
+def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the names of reference descriptors that begin so, with the vendor or without."""
+    from acp import reference
+
+    begun = incomplete.lower()
+    full = [name for name in reference.names() if name.startswith(begun)]
+    models = [name.partition("/")[2] for name in reference.names()]
+    return [CompletionItem(one) for one in full or models if one.startswith(begun)]
+
+
+@click.command(
+    cls=Command,
+    example=(
+        "acp show device.dsse.json\nacp show --reference\nacp show --reference nvidia/h100-sxm"
+    ),
+)
+@click.argument("file", type=FILE, required=False)
+@click.option(
+    "--reference",
+    is_flag=False,
+    flag_value=_LIST,
+    metavar="[NAME]",
+    shell_complete=_complete,
+    help="Show the reference descriptor NAME in place of a file; without NAME, list them.",
+)
+def show(file: Path | None, reference: str | None) -> Outcome:
     """Print the document in FILE in words: whose it is, rates, memories, ops, and sources.
 
     Looks inside an envelope without checking signatures, and checks no rules: what you read may be
     forged, expired or inconsistent. Use 'acp verify'.
     """
+    if (file is None) == (reference is None):
+        raise click.UsageError("Give either FILE or --reference [NAME].")
+    if reference == _LIST:
+        return _references()
+    if file is not None:
+        return _card(open_input(file))
+    return _card(_reference(str(reference)))
+
+
+def _reference(name: str) -> Input:
+    """Return a reference descriptor.
+
+    Raises:
+        click.BadParameter: There is none of this name.
+    """
+    from acp import reference
+
+    try:
+        full = reference.find(name)
+    except reference.UnknownReferenceError as unknown:
+        raise click.BadParameter(
+            f"{unknown} 'acp show --reference' lists them.", param_hint="--reference"
+        ) from None
+    data = reference.read(full)
+    return Input(f"reference {full}", data, decode(data), None)
+
+
+def _references() -> Outcome:
+    """Return the list of reference descriptors."""
+    from acp import reference
+    from acp.documents import digest
+
+    rows = []
+    for name in reference.names():
+        descriptor = reference.load(name)
+        subject = descriptor.subject
+        rows.append(
+            {
+                "name": name,
+                "vendor": subject.vendor,
+                "model": subject.model,
+                "device_class": subject.device_class,
+                "digest": digest(descriptor),
+            }
+        )
+    names, classes = (max(len(row[key]) for row in rows) for key in ("name", "device_class"))
+    lines = [
+        f"{row['name']:<{names}}  {row['device_class']:<{classes}}  {row['model']}" for row in rows
+    ]
+    return Outcome(text="\n".join(lines), data={"references": rows})
+
+
+def _card(opened: Input) -> Outcome:
+    """Return a document in words."""
     from acp.cli.card import card
 
-    opened = open_input(file)
-    with about(file):
+    with about(opened.file):
         document = opened.document()
     kind = type(document).__name__
     lines = [f"{kind} {opened.identity}{opened.caveat}", card(document)]

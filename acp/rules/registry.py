@@ -13,12 +13,13 @@ breaks it. It is registered under the id of the sentence in spec/acp.md that it 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from acp.diagnostics import Diagnostic, Severity, pointer
+from acp.holdings import Holdings
 
 if TYPE_CHECKING:
     from acp.message import Message
@@ -39,12 +40,14 @@ class Context:
         status_lists: Status lists that the caller has verified and checked.
         understood: Names of extensions that the caller understands.
         min_revision: Lowest revision that the caller's trust policy allows for the document.
+        held: Other documents that the caller has accepted. What is not among them is not looked at.
     """
 
     now: datetime
     status_lists: tuple[StatusList, ...] = ()
     understood: frozenset[str] = frozenset()
     min_revision: int = 0
+    held: Holdings = field(default_factory=Holdings)
 
     def __post_init__(self) -> None:
         """Check the clock.

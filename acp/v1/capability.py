@@ -62,7 +62,8 @@ class Subject(Message, frozen=True, kw_only=True):
         model: The vendor's own name for the product.
         part_number: Order code.
         device_class: What kind of device this is.
-        arch: Instruction set architectures with their levels: `x86-64:avx512`, `cuda:sm_90a`.
+        arch: Instruction set architectures, each a registered family with a level:
+            `x86-64:avx512f`, `cuda:sm_90a`.
         unit_id: Serial number, UUID or digest that tells this unit from its siblings.
         parent_digest: Digest of the descriptor of the device that this is a slice of.
     """
@@ -233,7 +234,7 @@ class Memory(Message, frozen=True, kw_only=True):
         instances: Number of like memories.
         capacity_bytes_per_instance: Size of each, in bytes.
         usable_bytes: What a program can have of the total, in bytes.
-        stacks: Number of memory stacks, where the technology has stacks.
+        stacks: Number of memory stacks over all instances, where the technology has stacks.
         read_bytes_per_s: Peak read rate over all instances, in bytes per second.
         write_bytes_per_s: Peak write rate over all instances, in bytes per second.
         combined_bytes_per_s: Peak rate over all instances where reads and writes share it, in bytes
@@ -364,6 +365,8 @@ class Numerics(Message, frozen=True, kw_only=True):
         imprecise_acc: Sums may be kept in fewer bits than `acc` has.
         bound: Largest error.
         subnormals: What happens to subnormal numbers: `preserve`, `flush`.
+        subnormals_selectable: A program can choose among the entries of `subnormals`. Required by
+            ACP-N01 where there are several.
         rounding: Rounding modes that can be selected.
         reduction_order: Order in which sums are taken.
         determinism: Where the same inputs give the same bits.
@@ -375,6 +378,7 @@ class Numerics(Message, frozen=True, kw_only=True):
     imprecise_acc: Maybe[Bool] = None
     bound: Maybe[ErrorBound] = None
     subnormals: Annotated[tuple[Token, ...], Items()] = ()
+    subnormals_selectable: Maybe[Bool] = None
     rounding: Annotated[tuple[Token, ...], Items()] = ()
     reduction_order: Maybe[NumericsReductionOrder] = None
     determinism: Maybe[NumericsDeterminism] = None
@@ -560,12 +564,15 @@ class Provenance(Message, frozen=True, kw_only=True):
 
     Attributes:
         paths: JSON Pointers to the values, each standing for all below it. The longest matching
-            pointer wins.
+            pointer wins; entries with the same pointer are several sources of one value.
         basis: What kind of evidence stands behind the values.
         source_uri: Where the source can be read.
         source_digest: Digest of the source as it was read.
         confidence_ppm: How sure the issuer is, in parts per million.
         measurement_ref: Digest of the MeasurementRecord behind a measured value.
+        source_value: What the source states for the value, in the member's unit, with prefixes as
+            the source writes them: `80 GB` is 80000000000, `80 GiB` 85899345920.
+        source_sparsity: For a rate: the sparsity for which the source states it.
     """
 
     PROTO_NAME: ClassVar[str] = "acp.v1.Provenance"
@@ -576,6 +583,8 @@ class Provenance(Message, frozen=True, kw_only=True):
     source_digest: Maybe[Digest] = None
     confidence_ppm: Maybe[Uint32] = None
     measurement_ref: Maybe[Digest] = None
+    source_value: Maybe[Uint64] = None
+    source_sparsity: Maybe[Sparsity] = None
 
 
 QueueLimitKind: TypeAlias = Literal[

@@ -52,12 +52,14 @@ class Method(Message, frozen=True, kw_only=True):
     Attributes:
         harness_uri: Where the harness can be had.
         harness_digest: Digest of the harness.
+        parameters: What the harness was told, by name, such as `seed` and `threads`.
     """
 
     PROTO_NAME: ClassVar[str] = "acp.v1.Method"
 
     harness_uri: Uri
     harness_digest: Maybe[Digest] = None
+    parameters: Annotated[dict[Text2048, Uint64], Entries()] = Field(default_factory=dict)
 
 
 MeasurementPointUnit: TypeAlias = Literal[

@@ -30,6 +30,9 @@ class Question:
     policy: bytes | None = None
     understood: tuple[str, ...] = ()
     status_lists: tuple[bytes, ...] = ()
+    known: tuple[bytes, ...] = ()
+    records: tuple[bytes, ...] = ()
+    references: tuple[bytes, ...] = ()
     descriptors: tuple[bytes, ...] = ()
     binding: Json | None = None
     plan: bytes | None = None
@@ -168,6 +171,48 @@ class Book:
                 sibling.feature,
                 sibling.level,
                 tuple((requires or codes.split(maxsplit=1)[0]).split()),
+                why,
+                replace(sibling.question, **changes),
+                expect,
+                sibling.id,
+                mutation,
+            )
+        )
+
+    def warn(
+        self,
+        name: str,
+        code: str,
+        sibling: Vector,
+        mutation: str,
+        why: str,
+        identity: str,
+        *,
+        also: str = "",
+        **changes: Any,
+    ) -> Vector:
+        """Write a case down that is to be accepted, with a warning.
+
+        Args:
+            name: Id of the case.
+            code: Rule of severity warning that must be reported.
+            sibling: The accepted case.
+            mutation: The one difference, in words.
+            why: What goes wrong where an implementation does not warn.
+            identity: Digest that the operation computes.
+            also: Rules of severity warning that may be reported besides.
+            changes: The one difference: members of the question.
+        """
+        expect: Json = {"outcome": "warned", "digest": identity, "codes": [code]}
+        if also:
+            expect["also"] = also.split()
+        return self._add(
+            Vector(
+                name,
+                sibling.area,
+                sibling.feature,
+                "SHOULD",
+                (code,),
                 why,
                 replace(sibling.question, **changes),
                 expect,

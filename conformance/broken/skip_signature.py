@@ -6,7 +6,17 @@ import base64
 
 from acp.diagnostics import Refused
 from acp.dsse import Envelope
-from conformance.testee import Json, answer, given, judge_document, judge_plan, rejected, serve
+from conformance.testee import (
+    Json,
+    Judged,
+    accepted,
+    answer,
+    given,
+    judge_document,
+    judge_plan,
+    rejected,
+    serve,
+)
 
 
 def skip_signature(request: Json) -> Json:
@@ -16,17 +26,16 @@ def skip_signature(request: Json) -> Json:
     if request["operation"] not in ("envelope", "plan") or not codes <= {"ENV-T1", "CEP-I1"}:
         return verdict
     try:
-        digest = (
+        return accepted(
             judge_plan(request, unsigned=True)
             if request["operation"] == "plan"
             else _judge_envelope(request)
         )
     except Refused as refusal:
         return rejected(found.code for found in refusal.diagnostics)
-    return {"reply": "accepted", "digest": digest}
 
 
-def _judge_envelope(request: Json) -> str:
+def _judge_envelope(request: Json) -> Judged:
     payload = Envelope.from_bytes(given(request, "input")).payload
     return judge_document({**request, "input": base64.b64encode(payload).decode("ascii")})
 

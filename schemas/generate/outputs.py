@@ -9,6 +9,7 @@ from schemas.generate.description import describe
 from schemas.generate.descriptors import compile_protos
 from schemas.generate.json_schema import emit_json_schema, schema_path
 from schemas.generate.models import emit_formats, emit_models, module_path
+from schemas.generate.operations import OPS_PATH, emit_operations, emit_registry
 from schemas.generate.opsets import OPSET_STEM, emit_opset_json, emit_opset_page
 from schemas.generate.registries import emit_tokens, read_registries
 from schemas.generate.rule_texts import MODULES, emit_rule_texts
@@ -39,6 +40,8 @@ def compose(root: Path) -> dict[str, bytes]:
         outputs[f"spec/{path.name}"] = fill_tables(path.read_text(), schema).encode()
     outputs[f"{OPSET_STEM}.json"] = emit_opset_json().encode()
     outputs[f"{OPSET_STEM}.md"] = emit_opset_page().encode()
+    outputs[OPS_PATH] = emit_registry().encode()
+    outputs["acp/operations.py"] = emit_operations().encode()
     outputs["acp/tokens.py"] = emit_tokens(read_registries(root / "spec" / "registries")).encode()
     for path, pages in MODULES.items():
         outputs[path] = emit_rule_texts(root, pages).encode()

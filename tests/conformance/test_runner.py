@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from conformance.cases import Suite
+from conformance.cases import Case, Suite
 from conformance.child import ChildError
 from conformance.expected import ExpectedFailure
-from conformance.runner import Examiner, Status, Verdict
+from conformance.runner import Examiner, Result, Run, Status, Verdict, judge
 
 ORACLE = Path(__file__).with_name("oracle.py")
 ISSUE = "https://example.com/issues/1"
@@ -178,3 +178,48 @@ def test_an_expected_failure_that_passes_fails(suite, vectors):
     result = next(one for one in run.results if one.case.id == "key-rsa")
     assert result.status is Status.FAILED
     assert "remove the entry" in result.reason
+
+
+DIGEST = "sha256:" + "0" * 64
+
+
+def case(outcome, **expect):
+    expect = {"outcome": outcome, "digest": DIGEST, **expect}
+    data = {"id": "one", "feature": "descriptor", "level": "SHOULD", "requires": ["ACP-C03"]}
+    return Case({**data, "expect": expect})
+
+
+@pytest.mark.parametrize(
+    ("outcome", "warnings", "status", "reason"),
+    [
+        ("warned", ["ACP-C03"], Status.PASSED, ""),
+        ("warned", ["ACP-C05", "ACP-C03"], Status.PASSED, ""),
+        ("warned", [], Status.FAILED, "accepted without the warning ACP-C03"),
+        ("warned", ["ACP-C05"], Status.FAILED, "accepted without the warning ACP-C03"),
+        ("warned", ["ACP-C03", "ACP-M01"], Status.FAILED, "warned of ACP-M01"),
+        ("accepted", [], Status.PASSED, ""),
+        ("accepted", ["ACP-M01"], Status.PASSED, ""),
+        ("accepted", ["ACP-C03"], Status.FAILED, "warned of ACP-C03"),
+    ],
+)
+def test_warnings_are_judged(outcome, warnings, status, reason):
+    codes = {"codes": ["ACP-C03"], "also": ["ACP-C05"]} if outcome == "warned" else {}
+    answer = {"reply": "accepted", "digest": DIGEST, "warnings": warnings}
+    result = judge(case(outcome, **codes), answer, claimed=True)
+    assert result.status is status
+    assert reason in result.reason
+
+
+def test_a_document_is_not_to_be_rejected_for_a_warning(suite):
+    put = case("warned", codes=["ACP-C03"])
+    answer = {"reply": "rejected", "phase": "semantics", "codes": ["ACP-C03"]}
+    result = judge(put, answer, claimed=True)
+    assert (result.status, result.reason) == (
+        Status.FAILED,
+        "rejected with ACP-C03; to be accepted",
+    )
+    passed = [Result(one, Status.PASSED, "", "accepted") for one in suite.cases.values()]
+    claims = {"profiles": ["acp-reader/1"]}
+    for more, conforms in (([], True), ([result], False)):
+        run = Run(suite, (), (*passed, *more), 0, Verdict.PASSED, implementation=claims)
+        assert run.profiles == {"acp-reader/1": conforms}

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acp import tokens
+from acp import operations, tokens
+from cep.opset import table
 from schemas.generate import __main__ as command
 from schemas.generate.description import SchemaError, describe
 from schemas.generate.descriptors import CompileError, compile_protos
@@ -170,26 +171,84 @@ def test_ids(text):
 
 def test_tokens_say_what_the_registries_say():
     registries = read_registries(ROOT / "spec" / "registries")
-    assert set(tokens.DTYPES) == {entry["token"] for entry in registries["dtypes"]}
-    assert set(tokens.LINK_KINDS) == {entry["token"] for entry in registries["link_kinds"]}
-    assert tokens.DTYPES["bf16"] == tokens.Dtype(16, 16, "float")
-    assert tokens.DTYPES["i1"] == tokens.Dtype(1, 8, "bool")
+    for name, entries in registries.items():
+        assert set(getattr(tokens, name.upper())) == {entry["token"] for entry in entries}
+    assert tokens.DTYPES["bf16"] == tokens.Dtype(16, 16, "float", "bf16")
+    assert tokens.DTYPES["i1"] == tokens.Dtype(1, 8, "bool", "i1")
+    assert tokens.DTYPES["tf32"].stored_as == "f32"
+    assert tokens.MEMORY_KINDS["sram"] == tokens.MemoryKind("sram")
     pattern = re.compile(FORMATS["token"].anchored)
     for entries in registries.values():
         assert all(pattern.search(entry["token"]) for entry in entries)
 
 
 @pytest.mark.parametrize(
+    ("kind", "parts", "gigabytes"),
+    [
+        pytest.param("pcie5", 16, "63.0", id="PCIe 5 x16"),
+        pytest.param("pcie4", 16, "31.5", id="PCIe 4 x16"),
+        pytest.param("nvlink4", 18, "450.0", id="all links of an H100"),
+        pytest.param("nvlink3", 12, "300.0", id="all links of an A100"),
+        pytest.param("c2c", 16, "240.0", id="all links of a GroqChip"),
+        pytest.param("ici", 6, "600.0", id="all links of a TPU v5p"),
+    ],
+)
+def test_links_have_the_rate_of_their_protocol(kind, parts, gigabytes):
+    link = tokens.LINK_KINDS[kind]
+    assert link.parts == parts
+    assert f"{parts * link.bytes_per_s / 1e9:.1f}" == gigabytes
+
+
+@pytest.mark.parametrize(
+    ("kind", "gigabytes"), [("hbm2", 307), ("hbm2e", 461), ("hbm3", 819), ("hbm3e", 1229)]
+)
+def test_stacks_have_the_rate_of_their_standard(kind, gigabytes):
+    memory = tokens.MEMORY_KINDS[kind]
+    assert memory.part == "stack"
+    assert round(memory.bytes_per_s / 1e9) == gigabytes
+
+
+def test_operations_are_those_of_the_opset():
+    described = {f"cep-core/1:{one['name']}": one for one in table()["operations"]}
+    assert set(operations.OPS) == set(described)
+    for name, names in operations.OPS.items():
+        operands = [one["name"] for one in described[name]["operands"]]
+        assert names.tensors == (*operands, *described[name]["results"])
+        assert names.attributes == tuple(one["name"] for one in described[name]["attributes"])
+        for called in (names.tile or {}).values():
+            assert {one.partition(".")[0] for one in called} <= set(names.tensors)
+    accumulating = {name for name, names in operations.OPS.items() if names.accumulates}
+    assert {f"cep-core/1:{name}" for name in ("mm", "sum.dim_IntList", "_softmax")} <= accumulating
+    assert not {f"cep-core/1:{name}" for name in ("exp", "add.Tensor", "amax")} & accumulating
+
+
+GOOD = {"token": "a", "description": "A.", "source": "S."}
+
+
+@pytest.mark.parametrize(
     "entries",
     {
-        "unsorted": [("b", "B."), ("a", "A.")],
-        "twice": [("a", "A."), ("a", "A.")],
-        "no description": [("a", "")],
+        "unsorted": [GOOD | {"token": "b"}, GOOD],
+        "twice": [GOOD, GOOD],
+        "no description": [GOOD | {"description": ""}],
+        "no source": [{"token": "a", "description": "A."}],
+        "a member that no form has": [GOOD | {"speed": 1}],
+        "a rate with a fraction": [GOOD | {"part_bytes_per_s_per_direction": 1.5}],
+        "a rate of nothing": [GOOD | {"part_bytes_per_s_per_direction": 0}],
     }.values(),
 )
 def test_registries_keep_their_form(entries, tmp_path):
     shutil.copytree(ROOT / "spec" / "registries", tmp_path, dirs_exist_ok=True)
-    rows = [{"token": token, "description": description} for token, description in entries]
-    (tmp_path / "link_kinds.json").write_text(json.dumps({"entries": rows}))
+    (tmp_path / "link_kinds.json").write_text(json.dumps({"entries": [GOOD]}))
+    read_registries(tmp_path)
+    (tmp_path / "link_kinds.json").write_text(json.dumps({"entries": entries}))
     with pytest.raises(RegistryError):
+        read_registries(tmp_path)
+
+
+def test_an_architecture_is_of_classes_that_there_are(tmp_path):
+    shutil.copytree(ROOT / "spec" / "registries", tmp_path, dirs_exist_ok=True)
+    entry = GOOD | {"device_classes": ["toaster"], "levels": ["v1"]}
+    (tmp_path / "architectures.json").write_text(json.dumps({"entries": [entry]}))
+    with pytest.raises(RegistryError, match="names a class"):
         read_registries(tmp_path)
