@@ -59,7 +59,7 @@ class Method(Message, frozen=True, kw_only=True):
 
     harness_uri: Uri
     harness_digest: Maybe[Digest] = None
-    parameters: Annotated[dict[Text2048, Uint64], Entries()] = Field(default_factory=dict)
+    parameters: Annotated[dict[Text2048, Uint64], Entries()] = field(default_factory=dict)
 
 
 MeasurementPointUnit: TypeAlias = Literal[
