@@ -87,12 +87,16 @@ def accept(
     kinds = {kind.PAYLOAD_TYPE: kind for kind in expected}
     verified = trust.verify(envelope, policy, now=now, expected=kinds.keys())
     document = kinds[verified.payload_type].from_text(verified.payload)
-    uri = getattr(document, "uri", None)
+    least = (
+        policy.min_sequence(verified.issuer)
+        if isinstance(document, StatusList)
+        else policy.min_revision(verified.issuer, getattr(document, "uri", ""))
+    )
     context = rules.Context(
         now=now,
         status_lists=tuple(status_lists),
         understood=frozenset(understood),
-        min_revision=0 if uri is None else policy.min_revision(verified.issuer, uri),
+        min_revision=least,
         held=held or Holdings(),
     )
     found = rules.check(document, context)
@@ -111,12 +115,23 @@ def accept(
     )
 
 
-def accept_status_list(envelope: bytes, policy: TrustPolicy, *, now: datetime) -> StatusList:
-    """Return the status list in an envelope, if it is trusted and current.
+def accept_status_list(
+    envelope: bytes, policy: TrustPolicy, *, now: datetime, known: Collection[StatusList] = ()
+) -> StatusList:
+    """Return the status list in an envelope, if it is trusted, current and not rolled back.
+
+    Args:
+        envelope: A DSSE envelope in JSON.
+        policy: What is trusted.
+        now: The moment to judge by, aware of its time zone.
+        known: Lists that were accepted before; one of a lower sequence by the same issuer is
+            refused (ACP-T02). Who keeps the latest list is protected from an older one.
 
     Raises:
         Refused: As `accept`.
     """
-    document = accept(envelope, policy, now=now, expected=(StatusList,)).document
+    document = accept(
+        envelope, policy, now=now, expected=(StatusList,), status_lists=known
+    ).document
     assert isinstance(document, StatusList)  # noqa: S101 - narrows what `expected` asks for
     return document

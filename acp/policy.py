@@ -137,6 +137,18 @@ class Floor(_Part):
     min_revision: Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 
 
+class StatusFloor(_Part):
+    """The oldest status list of an issuer that is still accepted (anti-rollback).
+
+    Attributes:
+        issuer: Who issues the list.
+        min_sequence: Its lowest acceptable sequence number.
+    """
+
+    issuer: DnsName
+    min_sequence: Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+
+
 class TrustPolicy(_Part):
     """What an operator trusts; a document of its own, and as secret as it is writable.
 
@@ -146,6 +158,7 @@ class TrustPolicy(_Part):
         grants: Who may sign what; one satisfied grant suffices.
         adapters: Distributions whose adapters the runtime may load; none where empty.
         floors: Revisions below which documents are refused.
+        status_floors: Sequence numbers below which status lists are refused.
 
     Raises:
         TrustError: ENV-T5, on construction, where the parts contradict each other.
@@ -156,6 +169,7 @@ class TrustPolicy(_Part):
     grants: Annotated[tuple[Grant, ...], Field(strict=False, min_length=1)]
     adapters: Annotated[tuple[DistributionName, ...], Field(strict=False)] = ()
     floors: Annotated[tuple[Floor, ...], Field(strict=False)] = ()
+    status_floors: Annotated[tuple[StatusFloor, ...], Field(strict=False)] = ()
 
     _public: dict[str, PublicKey] = PrivateAttr(default_factory=dict)
     _accepts_anything: bool = PrivateAttr(default=False)
@@ -234,6 +248,10 @@ class TrustPolicy(_Part):
             (one.min_revision for one in self.floors if (one.issuer, one.uri) == (issuer, uri)), 0
         )
 
+    def min_sequence(self, issuer: str) -> int:
+        """Return the lowest acceptable sequence of a status list; 0 where the policy sets none."""
+        return next((one.min_sequence for one in self.status_floors if one.issuer == issuer), 0)
+
     def public_key(self, keyid: str) -> PublicKey | None:
         """Return the policy's key of this id."""
         return self._public.get(keyid)
@@ -292,6 +310,12 @@ class TrustPolicy(_Part):
                 reason = "a second floor for the same issuer and uri"
                 findings.append(_malformed(reason, "floors", index))
             seen.add((floor.issuer, floor.uri))
+        issuers: set[str] = set()
+        for index, one in enumerate(self.status_floors):
+            if one.issuer in issuers:
+                reason = "a second floor for this issuer"
+                findings.append(_malformed(reason, "status_floors", index))
+            issuers.add(one.issuer)
         return findings
 
 

@@ -36,6 +36,66 @@ TEXTS: Final = {
             'members to replace in the descriptor of spec/acp.md, section 6'
         ),
     ),
+    "ACP-C02": RuleText(
+        code=(
+            'ACP-C02'
+        ),
+        place=(
+            'spec/acp.md, 5.4 Compute'
+        ),
+        demand=(
+            'The first number of the `sparsity` of a rate that is not `dense` MUST be below the '
+            'second: n:m keeps at most n of each m elements that lie next to each other. The engine '
+            'MUST have a dense rate with the same `a`, `b`, `acc` and `out`. The sparse peak MUST '
+            'NOT exceed the highest such dense peak, times m and divided by n, by more than 3 %, '
+            'that is 100 · n · sparse ≤ 103 · m · dense.'
+        ),
+        reason=(
+            'leaving out half of the work saves at most half of the time. A sparse rate alone, or '
+            'one that gains more, is most often a dense rate under a wrong name, or the gain applied '
+            'to a rate that has it already: 989.4 dense and 1979 sparse, published as 3958.'
+        ),
+        example=(
+            '{"engines": [{"id": "tensor", "kind": "MATRIX", "rates": [\n'
+            '  {"a": "f16", "b": "f16", "acc": "f32", "out": "f32", "sparsity": "dense",\n'
+            '   "peak_ops_per_s": "989400000000000"},\n'
+            '  {"a": "f16", "b": "f16", "acc": "f32", "out": "f32", "sparsity": "2:4",\n'
+            '   "peak_ops_per_s": "3958000000000000"}]}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-C03": RuleText(
+        code=(
+            'ACP-C03'
+        ),
+        place=(
+            'spec/acp.md, 5.4 Compute'
+        ),
+        demand=(
+            '(warning) Take the rates of one engine with one `sparsity` and one `acc`, both of whose '
+            'operands are floats, or both integers, of one registered width that is at most 16 bits; '
+            'rates of tf32 are among them, as if its width were 32. A rate SHOULD NOT exceed 2.1 '
+            'times the highest rate on operands of twice the width.'
+        ),
+        reason=(
+            'halving operands doubles what fits through the same wires. More than that is most often '
+            'a sparse rate in one of two rows. Wider dtypes are often slow by choice, so that '
+            'nothing follows from them; some devices speed up their narrowest dtype alone, so that '
+            'this is a warning.'
+        ),
+        example=(
+            '{"engines": [{"id": "tensor", "kind": "MATRIX", "rates": [\n'
+            '  {"a": "tf32", "b": "tf32", "acc": "f32", "out": "f32", "sparsity": "dense",\n'
+            '   "peak_ops_per_s": "494700000000000", "exposed": false},\n'
+            '  {"a": "f16", "b": "f16", "acc": "f32", "out": "f32", "sparsity": "dense",\n'
+            '   "peak_ops_per_s": "1979000000000000"}]}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
     "ACP-C04": RuleText(
         code=(
             'ACP-C04'
@@ -54,6 +114,68 @@ TEXTS: Final = {
             '{"engines": [{"id": "tensor", "kind": "MATRIX", "rates": [\n'
             '  {"a": "f16", "b": "f16", "out": "f32", "sparsity": "dense", "peak_ops_per_s": '
             '"989400000000000"}]}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-C05": RuleText(
+        code=(
+            'ACP-C05'
+        ),
+        place=(
+            'spec/acp.md, 5.4 Compute'
+        ),
+        demand=(
+            '(warning) Every rate of an engine of kind `MATRIX` SHOULD have what ACP-C01 computes it '
+            'from, which is `count` and `clock_hz` of the engine and `ops_per_unit_per_clock` of the '
+            'rate, or SHOULD be at or below a pointer in `provenance[].paths`.'
+        ),
+        reason=(
+            'these are the numbers that are advertised most and agreed on least. One that follows '
+            'from nothing and comes from nowhere cannot be checked.'
+        ),
+        example=(
+            '{"engines": [{"id": "tensor", "kind": "MATRIX", "rates": [\n'
+            '  {"a": "f16", "b": "f16", "acc": "f32", "out": "f32", "sparsity": "dense",\n'
+            '   "peak_ops_per_s": "989400000000000"}]}],\n'
+            ' "provenance": [{"paths": ["/memories", "/power", "/energy"], "basis": "VENDOR_CLAIM"}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-C06": RuleText(
+        code=(
+            'ACP-C06'
+        ),
+        place=(
+            'spec/acp.md, 5.4 Compute'
+        ),
+        demand=(
+            '(warning) Let an entry of `provenance` have `source_value` and `source_sparsity`, and a '
+            'path that is the pointer of a `peak_ops_per_s`. With f(n:m) = m/n and f(dense) = 1, '
+            'that peak SHOULD NOT exceed `source_value` · f(`sparsity` of the rate) / '
+            'f(`source_sparsity`) by more than 3 %.'
+        ),
+        reason=(
+            'data sheets print the sparse rate in large type and its footnote in small. A sparse '
+            'rate taken for the dense one is doubled once more for sparsity, and all ratios within '
+            'the document still look right. Only the source shows it, and so the document can say '
+            'for which sparsity its source states the number.'
+        ),
+        example=(
+            '{"engines": [{"id": "tensor", "kind": "MATRIX", "rates": [\n'
+            '  {"a": "f16", "b": "f16", "acc": "f32", "out": "f32", "sparsity": "dense",\n'
+            '   "peak_ops_per_s": "1979000000000000"},\n'
+            '  {"a": "f16", "b": "f16", "acc": "f32", "out": "f32", "sparsity": "2:4",\n'
+            '   "peak_ops_per_s": "3958000000000000"}]}],\n'
+            ' "provenance": [\n'
+            '  {"paths": ["/engines", "/memories", "/power", "/energy"], "basis": "VENDOR_CLAIM"},\n'
+            '  {"paths": ["/engines/0/rates/1/peak_ops_per_s"], "basis": "VENDOR_CLAIM",\n'
+            '   "source_uri": "https://example.com/e100-datasheet.pdf", "source_value": '
+            '"1979000000000000",\n'
+            '   "source_sparsity": "2:4"}]}'
         ),
         example_of=(
             'members to replace in the descriptor of spec/acp.md, section 6'
@@ -117,6 +239,195 @@ TEXTS: Final = {
             'members to replace in the descriptor of spec/acp.md, section 6'
         ),
     ),
+    "ACP-I03": RuleText(
+        code=(
+            'ACP-I03'
+        ),
+        place=(
+            'spec/acp.md, 5.3 Identifiers and references'
+        ),
+        demand=(
+            'What a descriptor states twice it MUST state alike:\n'
+            '\n'
+            '- rates of one engine with the same `a`, `b`, `acc`, `out`, `sparsity`, `tile` and '
+            '`exposed`, where absent is true, have the same `peak_ops_per_s`;\n'
+            '- a memory of role `CACHE` is not `managed` by `SW`, and one of role `SCRATCH` not by '
+            '`HW`;\n'
+            '- `combined_bytes_per_s` is at least each of `read_bytes_per_s` and '
+            '`write_bytes_per_s`, and where both are present, at most their sum;\n'
+            '- energies of the same `event` and `per` have the same `femtojoules`;\n'
+            '- entries of `software` with the same `component` and `name` have the same '
+            '`version_range`;\n'
+            '- `subject.device_class`, where it is registered and not `custom`, is among the '
+            '`device_classes` that the registry `architectures` has for what stands before the colon '
+            'in each of `subject.arch`.'
+        ),
+        reason=(
+            'readers that take the first of two statements and readers that take the last act on '
+            'different claims.'
+        ),
+        example=(
+            '{"energy": [{"event": "mem:hbm.read", "per": "BYTE", "femtojoules": "31000"},\n'
+            '            {"event": "mem:hbm.read", "per": "BYTE", "femtojoules": "3100"}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-L01": RuleText(
+        code=(
+            'ACP-L01'
+        ),
+        place=(
+            'spec/acp.md, 5.9 Links'
+        ),
+        demand=(
+            '(error; `SystemDescriptor`) Where an end of a link names a port that the reader knows, '
+            'which is a port of a switch or of a node whose descriptor it holds:\n'
+            '\n'
+            "- the node's descriptor MUST have the port;\n"
+            "- the port's `link_kind` MUST be the `kind` of the link, or a later generation of it: "
+            'the same token but for a larger number at its end;\n'
+            '- the `count`s of all links at the port together, where one that is absent counts as 1, '
+            "MUST NOT exceed the port's `count`, where that is present;\n"
+            '- what several links at the port move away from it together, and towards it, MUST NOT '
+            'exceed its `bytes_per_s_per_direction` by more than 3 %.'
+        ),
+        reason=(
+            'a plan that moves data over a link that cannot be plugged in, or is counted twice, is '
+            'too fast on paper. The example replaces members of the system of section 6.1; both '
+            'links take all of one port.'
+        ),
+        example=(
+            '{"links": [\n'
+            '  {"id": "l0", "a": {"node": "gpu0", "port": "nvlink"}, "b": {"node": "nvs", "port": '
+            '"p0"},\n'
+            '   "kind": "nvlink4", "count": 18, "a_to_b_bytes_per_s": "450000000000",\n'
+            '   "b_to_a_bytes_per_s": "450000000000"},\n'
+            '  {"id": "l1", "a": {"node": "gpu1", "port": "nvlink"}, "b": {"node": "nvs", "port": '
+            '"p0"},\n'
+            '   "kind": "nvlink4", "count": 18, "a_to_b_bytes_per_s": "450000000000",\n'
+            '   "b_to_a_bytes_per_s": "450000000000"}]}'
+        ),
+        example_of=(
+            'members to replace in the system of spec/acp.md, section 6.1'
+        ),
+    ),
+    "ACP-L02": RuleText(
+        code=(
+            'ACP-L02'
+        ),
+        place=(
+            'spec/acp.md, 5.9 Links'
+        ),
+        demand=(
+            '(error; `CapabilityDescriptor` and `SystemDescriptor`) `bytes_per_s_per_direction` of a '
+            'port, and each of `a_to_b_bytes_per_s` and `b_to_a_bytes_per_s` of a link, MUST NOT '
+            'exceed its `count`, or where that is absent the `parts` of its kind in the registry '
+            '`link_kinds`, times the `part_bytes_per_s_per_direction` of that kind.'
+        ),
+        reason=(
+            'no lane is faster than its protocol. At twice the rate, both directions were summed: '
+            'NVLink 4 moves 450 GB/s in one direction over 18 links, not 900; PCI Express 5 moves '
+            '63.0 GB/s over 16 lanes, not 128.'
+        ),
+        example=(
+            '{"ports": [{"id": "nvlink", "link_kind": "nvlink4", "count": 18,\n'
+            '  "bytes_per_s_per_direction": "900000000000"}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-L03": RuleText(
+        code=(
+            'ACP-L03'
+        ),
+        place=(
+            'spec/acp.md, 5.9 Links'
+        ),
+        demand=(
+            '(error; `SystemDescriptor`) Neither rate of a link may exceed by more than 3 % what the '
+            'slower one of the two ports gives it, of those that the reader knows as ACP-L01 says: '
+            "the port's `bytes_per_s_per_direction`, times the link's `count` and divided by the "
+            "port's where both are present and the link's is the smaller."
+        ),
+        reason=(
+            'data leaves a link no faster than the device at its end takes it. The example replaces '
+            'members of the system of section 6.1.'
+        ),
+        example=(
+            '{"switches": [{"id": "nvs", "ports": [\n'
+            '  {"id": "p0", "link_kind": "nvlink4", "bytes_per_s_per_direction": "225000000000"},\n'
+            '  {"id": "p1", "link_kind": "nvlink4", "bytes_per_s_per_direction": "450000000000"}]}]}'
+        ),
+        example_of=(
+            'members to replace in the system of spec/acp.md, section 6.1'
+        ),
+    ),
+    "ACP-L04": RuleText(
+        code=(
+            'ACP-L04'
+        ),
+        place=(
+            'spec/acp.md, 5.9 Links'
+        ),
+        demand=(
+            '(warning; `SystemDescriptor`) A link with `p2p` `DIRECT` SHOULD be of another kind than '
+            '`host-memory` and have rates other than 0, and all nodes SHOULD be connected: by links '
+            'with a rate other than 0, through switches and other nodes, by `memory_views`, or by a '
+            'common `contention_group`.'
+        ),
+        reason=(
+            'a copy that is said to be direct and is not takes another way, at another rate. A '
+            'device that nothing reaches is most often a link that was forgotten. The example '
+            'replaces members of the system of section 6.1.'
+        ),
+        example=(
+            '{"links": [\n'
+            '  {"id": "l0", "a": {"node": "gpu0", "port": "pcie"}, "b": {"node": "gpu1", "port": '
+            '"pcie"},\n'
+            '   "kind": "pcie5", "count": 16, "a_to_b_bytes_per_s": "63000000000", '
+            '"b_to_a_bytes_per_s": "0",\n'
+            '   "p2p": "DIRECT"}]}'
+        ),
+        example_of=(
+            'members to replace in the system of spec/acp.md, section 6.1'
+        ),
+    ),
+    "ACP-M01": RuleText(
+        code=(
+            'ACP-M01'
+        ),
+        place=(
+            'spec/acp.md, 5.5 Memories'
+        ),
+        demand=(
+            '(warning) Take the memories of role `CACHE` with a `level`. The capacity of a level '
+            'over all its memories and instances SHOULD NOT exceed twice that of the next higher '
+            'level there is. Each of `read_bytes_per_s`, `write_bytes_per_s` and '
+            '`combined_bytes_per_s`, summed over a level all of whose memories have it, SHOULD NOT '
+            'be below that of the next higher level; nor, for the highest level, below the highest '
+            'of the memories of role `DEVICE` or `SHARED`.'
+        ),
+        reason=(
+            'a cache that is smaller or slower than what it serves serves nothing. Where outer '
+            'caches keep only what inner ones evict, they may be somewhat smaller; beyond that, most '
+            'often a total was given for each instance, or the rate of one instance as the total.'
+        ),
+        example=(
+            '{"memories": [\n'
+            '  {"id": "hbm", "kind": "hbm3", "role": "DEVICE", "instances": 5,\n'
+            '   "capacity_bytes_per_instance": "17179869184"},\n'
+            '  {"id": "l2", "kind": "sram", "role": "CACHE", "level": 2, "instances": 1,\n'
+            '   "capacity_bytes_per_instance": "52428800"},\n'
+            '  {"id": "l1", "kind": "sram", "role": "CACHE", "level": 1, "instances": 132,\n'
+            '   "capacity_bytes_per_instance": "34603008"}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
     "ACP-M02": RuleText(
         code=(
             'ACP-M02'
@@ -134,6 +445,96 @@ TEXTS: Final = {
         example=(
             '{"memories": [{"id": "hbm", "kind": "hbm3", "role": "DEVICE", "instances": 1,\n'
             '  "capacity_bytes_per_instance": "80000000000", "usable_bytes": "85899345920"}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-M03": RuleText(
+        code=(
+            'ACP-M03'
+        ),
+        place=(
+            'spec/acp.md, 5.5 Memories'
+        ),
+        demand=(
+            'Where a memory has `stacks` and its `kind` is registered in `memory_kinds` with the '
+            '`part` `stack`: each of `read_bytes_per_s`, `write_bytes_per_s` and '
+            '`combined_bytes_per_s` MUST NOT exceed `stacks` · `part_bytes_per_s` by more than 1 %, '
+            'and `instances` · `capacity_bytes_per_instance` MUST NOT exceed `stacks` · `part_bytes`.'
+        ),
+        reason=(
+            'a stack has as many data lines as its standard says. HBM3 moves 819 GB/s over them, so '
+            'that eight stacks move 6.55 TB/s and not 6.81. Published rates have three digits; hence '
+            '1 %.'
+        ),
+        example=(
+            '{"memories": [{"id": "hbm", "kind": "hbm2e", "role": "DEVICE", "instances": 5, '
+            '"stacks": 5,\n'
+            '  "capacity_bytes_per_instance": "17179869184", "combined_bytes_per_s": '
+            '"3350000000000"}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-M04": RuleText(
+        code=(
+            'ACP-M04'
+        ),
+        place=(
+            'spec/acp.md, 5.5 Memories'
+        ),
+        demand=(
+            'The *drain* of a memory is `instances` · `capacity_bytes_per_instance`, divided by the '
+            'highest of its rates in bytes per second. Where its `kind` is registered with the '
+            '`technology` `sram`, and it has 67108864 bytes (64 MiB) or more, its drain MUST NOT '
+            'exceed 1 ms.'
+        ),
+        reason=(
+            'large static memory is made to be read at once: 230 MB at 80 TB/s drain in 2.9 µs, 230 '
+            'GB in 2.9 ms. The small memory of a microcontroller may lie behind a narrow bus, and is '
+            'left out.'
+        ),
+        example=(
+            '{"memories": [\n'
+            '  {"id": "hbm", "kind": "hbm3", "role": "DEVICE", "instances": 5,\n'
+            '   "capacity_bytes_per_instance": "17179869184"},\n'
+            '  {"id": "sram", "kind": "sram", "role": "SCRATCH", "instances": 1,\n'
+            '   "capacity_bytes_per_instance": "230000000000", "combined_bytes_per_s": '
+            '"80000000000000"}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-M05": RuleText(
+        code=(
+            'ACP-M05'
+        ),
+        place=(
+            'spec/acp.md, 5.5 Memories'
+        ),
+        demand=(
+            '(warning) Let an entry of `provenance` have `source_value` and the `basis` '
+            '`VENDOR_CLAIM` or `THIRD_PARTY`, and a path that is the pointer of an integer whose '
+            "member's name contains `bytes`. That integer SHOULD NOT be, to within one thousandth, "
+            '1024/1000 times `source_value`, or a second, third or fourth power of that, and '
+            '`source_value` not so many times the integer.'
+        ),
+        reason=(
+            '141 GB are 141000000000 bytes and not 151397597184. Where the source writes GB and is '
+            'known to mean GiB, as is common for memory, the value is not what the source says but '
+            'follows from it: the basis is `DERIVED`.'
+        ),
+        example=(
+            '{"memories": [{"id": "hbm", "kind": "hbm3e", "role": "DEVICE", "instances": 1,\n'
+            '  "capacity_bytes_per_instance": "151397597184"}],\n'
+            ' "provenance": [\n'
+            '  {"paths": ["/engines", "/power", "/energy"], "basis": "VENDOR_CLAIM"},\n'
+            '  {"paths": ["/memories/0/capacity_bytes_per_instance"], "basis": "VENDOR_CLAIM",\n'
+            '   "source_uri": "https://example.com/e100-datasheet.pdf", "source_value": '
+            '"141000000000"}]}'
         ),
         example_of=(
             'members to replace in the descriptor of spec/acp.md, section 6'
@@ -162,6 +563,158 @@ TEXTS: Final = {
             'members to replace in the descriptor of spec/acp.md, section 6'
         ),
     ),
+    "ACP-M07": RuleText(
+        code=(
+            'ACP-M07'
+        ),
+        place=(
+            'spec/acp.md, 5.5 Memories'
+        ),
+        demand=(
+            '(warning) Where the `kind` of a memory is registered with the `technology` `dram`, its '
+            'drain (ACP-M04) SHOULD be 1 ms to 60 s.'
+        ),
+        reason=(
+            "from a phone's to a server's, main memory is read once in milliseconds to seconds. "
+            'Beyond that, one of the two numbers has a wrong prefix, or is that of one instance.'
+        ),
+        example=(
+            '{"memories": [{"id": "hbm", "kind": "hbm3", "role": "DEVICE", "instances": 5,\n'
+            '  "capacity_bytes_per_instance": "17179869", "combined_bytes_per_s": "3350000000000"}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-N01": RuleText(
+        code=(
+            'ACP-N01'
+        ),
+        place=(
+            'spec/acp.md, 5.12 Numerics'
+        ),
+        demand=(
+            '`numerics.subnormals` MUST NOT have both `preserve` and `flush` unless '
+            '`subnormals_selectable` is true.'
+        ),
+        reason=(
+            'either is a promise that a plan can rely on. Both, without a choice, is none.'
+        ),
+        example=(
+            '{"ops": [{"op": "cep-core/1:mm", "variants": [{"engine": "tensor",\n'
+            '  "operands": {"*": {"dtypes": ["f16"]}}, "numerics": {"subnormals": ["preserve", '
+            '"flush"]}}]}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-N02": RuleText(
+        code=(
+            'ACP-N02'
+        ),
+        place=(
+            'spec/acp.md, 5.12 Numerics'
+        ),
+        demand=(
+            'Where the registry `ops` says that an op accumulates, `numerics.bound` MUST NOT have '
+            'the form `ULP`.'
+        ),
+        reason=(
+            'where terms cancel, the result is as small as one likes and the error of its terms is '
+            'not, so that no number of units in the last place bounds it. What can be bounded is the '
+            'error against the sum of magnitudes.'
+        ),
+        example=(
+            '{"ops": [{"op": "cep-core/1:mm", "variants": [{"engine": "tensor",\n'
+            '  "operands": {"*": {"dtypes": ["f16"]}},\n'
+            '  "numerics": {"bound": {"form": "ULP", "coeff_ppm": "1000000"}}}]}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-N03": RuleText(
+        code=(
+            'ACP-N03'
+        ),
+        place=(
+            'spec/acp.md, 5.12 Numerics'
+        ),
+        demand=(
+            'Let a variant have `numerics.acc`, and not `imprecise_acc` true. Take the rates of its '
+            'engine that are not of `exposed` false, whose `a`, `b` and `acc` are registered, and '
+            'whose `acc` is a float as `numerics.acc` is, or an integer as it is. For every `a` and '
+            '`b` that the variant lists (ACP-O01), or for every `a` and `b` if it lists none, one '
+            'such rate MUST have an `acc` of at least as many bits as `numerics.acc`, if there is '
+            'any.'
+        ),
+        reason=(
+            'a claim of sums in f32 beside rates that are reached in f16 only is two devices in one, '
+            'an accurate one and a fast one.'
+        ),
+        example=(
+            '{"engines": [{"id": "tensor", "kind": "MATRIX", "rates": [\n'
+            '  {"a": "f16", "b": "f16", "acc": "f16", "out": "f16", "sparsity": "dense",\n'
+            '   "peak_ops_per_s": "989400000000000"}]}],\n'
+            ' "ops": [{"op": "cep-core/1:mm", "variants": [{"engine": "tensor",\n'
+            '  "operands": {"*": {"dtypes": ["f16"]}}, "numerics": {"acc": "f32"}}]}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-N04": RuleText(
+        code=(
+            'ACP-N04'
+        ),
+        place=(
+            'spec/acp.md, 5.12 Numerics'
+        ),
+        demand=(
+            '(warning) With `reduction_order` `ANY`, `determinism` SHOULD be absent or `NONE`.'
+        ),
+        reason=(
+            'floating-point addition is not associative. Sums in another order give other bits.'
+        ),
+        example=(
+            '{"ops": [{"op": "cep-core/1:mm", "variants": [{"engine": "tensor",\n'
+            '  "operands": {"*": {"dtypes": ["f16"]}},\n'
+            '  "numerics": {"reduction_order": "ANY", "determinism": "SAME_UNIT"}}]}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-O01": RuleText(
+        code=(
+            'ACP-O01'
+        ),
+        place=(
+            'spec/acp.md, 5.8 Operations'
+        ),
+        demand=(
+            'A variant lists the dtypes that are in `operands` under any name, and tf32 where it '
+            'lists f32, which is tf32 in memory. Each of `a` and `b` of a rate MUST be listed by a '
+            "variant whose `engine` is the rate's, unless `exposed` is false, or such a variant "
+            'lists no dtypes at all.'
+        ),
+        reason=(
+            'a rate that no operation reaches is of no use to a plan, and an advertisement to '
+            'everybody else. What the silicon could do and the software does not let it do is stated '
+            'with `exposed` false.'
+        ),
+        example=(
+            '{"engines": [{"id": "tensor", "kind": "MATRIX", "rates": [\n'
+            '  {"a": "f16", "b": "f16", "acc": "f32", "out": "f32", "sparsity": "dense",\n'
+            '   "peak_ops_per_s": "989400000000000"},\n'
+            '  {"a": "f8e4m3fn", "b": "f8e4m3fn", "acc": "f32", "out": "f32", "sparsity": "dense",\n'
+            '   "peak_ops_per_s": "1978900000000000"}]}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
     "ACP-O02": RuleText(
         code=(
             'ACP-O02'
@@ -170,17 +723,51 @@ TEXTS: Final = {
             'spec/acp.md, 5.8 Operations'
         ),
         demand=(
-            'Each entry of `ops[].variants[].where` MUST be a condition of section 2.5 whose names '
-            'have the forms that the section gives for `where`.'
+            'Where the opset of an op is registered in `ops`, the opset MUST have the op, and every '
+            'name in `operands` other than `*` MUST be that of an operand or result of it. Each '
+            'entry of `ops[].variants[].where` MUST be a condition of section 2.5 whose names have '
+            'the forms that the section gives for `where`; where the opset is registered, those of '
+            "operands, results and attributes MUST be the op's. An axis MUST be within the largest "
+            '`rank` that the variant accepts of the operand, where it states one.'
         ),
         reason=(
-            'a condition that nobody can read is met by nothing, so that the claim would be empty. '
-            'Whether the opset has the operand is for its reader: a name that stands for nothing is '
-            'not met.'
+            'a condition that nobody can read is met by nothing, so that the claim would be empty; a '
+            'constraint under a name that does not exist constrains nothing, so that the claim would '
+            'be wider than was meant.'
         ),
         example=(
-            '{"ops": [{"op": "cep-core/1:mm", "variants": [{"engine": "tensor", "where": ["k % 16 == '
-            '0"]}]}]}'
+            '{"ops": [{"op": "cep-core/1:mm", "variants": [\n'
+            '  {"engine": "tensor", "where": ["mat1.shape[-1] % 16 == 0"]}]}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-O03": RuleText(
+        code=(
+            'ACP-O03'
+        ),
+        place=(
+            'spec/acp.md, 5.8 Operations'
+        ),
+        demand=(
+            '(warning) Let the registry `ops` say what the sizes m, n and k of a matrix product are '
+            'called, and let `where` demand `NAME % M == r` of one of them. Let T be the smallest '
+            "`tile` in that size over the rates of the variant's engine on dtypes that the variant "
+            'lists, or on any if it lists none. Where r is 0, M SHOULD be a multiple or a divisor of '
+            'T; else the greatest common divisor of M and T SHOULD divide r.'
+        ),
+        reason=(
+            'conditions on sizes come from the tile. One that goes with no tile of the engine is '
+            'most often that of another operand, axis or dtype.'
+        ),
+        example=(
+            '{"engines": [{"id": "tensor", "kind": "MATRIX", "rates": [\n'
+            '  {"a": "f16", "b": "f16", "acc": "f32", "out": "f32", "sparsity": "dense",\n'
+            '   "peak_ops_per_s": "989400000000000", "tile": {"m": 64, "n": 256, "k": 16}}]}],\n'
+            ' "ops": [{"op": "cep-core/1:mm", "variants": [\n'
+            '  {"engine": "tensor", "operands": {"*": {"dtypes": ["f16"]}}, "where": ["self.shape[1] '
+            '% 24 == 0"]}]}]}'
         ),
         example_of=(
             'members to replace in the descriptor of spec/acp.md, section 6'
@@ -205,6 +792,100 @@ TEXTS: Final = {
         ),
         example=(
             '{"operating_point": {"name": "default", "power_cap_mw": "750000"}}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-P02": RuleText(
+        code=(
+            'ACP-P02'
+        ),
+        place=(
+            'spec/acp.md, 5.6 Power'
+        ),
+        demand=(
+            '(warning) Take the dense rates of all engines whose operands have registered dtypes, '
+            'the wider of which has b bits, and the numbers that the registry `device_classes` has '
+            'for `subject.device_class`. With `power.tdp_mw` in watts, the highest rate per watt '
+            'SHOULD NOT be below `least_ops_per_joule`, and no rate per watt SHOULD exceed '
+            '`most_8bit_ops_per_joule` · 8 / b.'
+        ),
+        reason=(
+            'limits that leave a factor of three and more beyond every known device still catch '
+            'watts given as milliwatts, and T for G.'
+        ),
+        example=(
+            '{"power": {"tdp_mw": "700"}}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-Q01": RuleText(
+        code=(
+            'ACP-Q01'
+        ),
+        place=(
+            'spec/acp.md, 5.10 Partitions'
+        ),
+        demand=(
+            '(error; `CapabilityDescriptor` and `SystemDescriptor`) `partitions.counters` MUST have '
+            'at most 256 members. No profile may consume more of a counter than there is.\n'
+            '\n'
+            'A slice is cut from the descriptor that its `subject.parent_digest` names, and from '
+            "each with a profile whose `descriptor_digest` is the slice's. Such a profile MUST name "
+            'a descriptor whose `subject.scope` is `SLICE`. Where a reader holds both descriptors, '
+            'no *figure* of the slice may exceed that of the whole. Figures are, each where both '
+            'descriptors have it:\n'
+            '\n'
+            '- for each `kind` of engine with `a`, `b`, `acc`, `out` and `sparsity` of a rate: the '
+            'largest `peak_ops_per_s`;\n'
+            '- for each `kind`, `role` and `level` of memories: the sums of capacity, '
+            '`usable_bytes`, `read_bytes_per_s`, `write_bytes_per_s` and `combined_bytes_per_s`, '
+            'where every such memory states it;\n'
+            '- for each `link_kind` of ports: the sum of `bytes_per_s_per_direction`;\n'
+            '- `power.tdp_mw`.\n'
+            '\n'
+            'In a system, nodes whose descriptors are slices of one descriptor, and which have one '
+            "`unit_id` (the node's, or where that is absent the slice's), or where there is none one "
+            '`host` and `pcie`, are slices of one unit. The profile of each is the one with its '
+            "digest, or else the one whose `name` is the slice's `operating_point.partition_mode`. "
+            'What all slices of a unit consume together MUST NOT exceed its counters.'
+        ),
+        reason=(
+            'who divides a thing has no more of it. A plan for eight sevenths of a device does not '
+            'run.'
+        ),
+        example=(
+            '{"partitions": {"counters": {"compute": "7", "memory": "8"},\n'
+            '  "profiles": [{"name": "1/7", "consumes": {"compute": "8", "memory": "1"}}]}}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-S01": RuleText(
+        code=(
+            'ACP-S01'
+        ),
+        place=(
+            'spec/acp.md, 5.5 Memories'
+        ),
+        demand=(
+            '(warning) With more than one of `instances`, `usable_bytes` SHOULD NOT equal '
+            '`capacity_bytes_per_instance`.'
+        ),
+        reason=(
+            '`usable_bytes` is of all instances. Eight caches of 4 MiB have 32 MiB; where the total '
+            'is that of one, one of the two numbers is of the wrong kind.'
+        ),
+        example=(
+            '{"memories": [\n'
+            '  {"id": "hbm", "kind": "hbm3", "role": "DEVICE", "instances": 8,\n'
+            '   "capacity_bytes_per_instance": "25769803776"},\n'
+            '  {"id": "l2", "kind": "sram", "role": "CACHE", "level": 2, "instances": 8,\n'
+            '   "capacity_bytes_per_instance": "4194304", "usable_bytes": "4194304"}]}'
         ),
         example_of=(
             'members to replace in the descriptor of spec/acp.md, section 6'
@@ -244,13 +925,15 @@ TEXTS: Final = {
             'spec/acp.md, 5.1 Time and revision'
         ),
         demand=(
-            '(error; all documents but `StatusList`) A reader MUST reject a document whose '
-            '`revision` is lower than the lowest that its trust policy allows for this `issuer` and '
-            '`uri`.'
+            '(error; all documents) A reader MUST reject a document whose `revision` is lower than '
+            'the lowest that its trust policy allows for this `issuer` and `uri`, and a status list '
+            'whose `sequence` is lower than the lowest that its trust policy allows for this '
+            '`issuer`, or than that of a list by this issuer that it holds.'
         ),
         reason=(
-            'an old document is genuine; only its number tells that a corrected one exists. The '
-            'example is rejected under a policy that asks for revision 4.'
+            'an old document is genuine; only its number tells that a corrected one exists, and an '
+            'old status list does not know what was revoked since. The example is rejected under a '
+            'policy that asks for revision 4.'
         ),
         example=(
             '{"revision": "2"}'
@@ -276,6 +959,128 @@ TEXTS: Final = {
         ),
         example=(
             '{"power": {"tdp_mw": 700000}}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-V01": RuleText(
+        code=(
+            'ACP-V01'
+        ),
+        place=(
+            'spec/acp.md, 5.11 Evidence'
+        ),
+        demand=(
+            'An entry of `provenance` whose `basis` is `MEASURED` MUST have `measurement_ref`. A '
+            'reader that holds measurement records MUST reject the document unless it holds the '
+            'record with this digest, the record is about the descriptor, and its `claim_path`, '
+            "where that is present, is one of the entry's `paths`, or leads to something above or "
+            'below one of them. A reader that holds no measurement record looks at no evidence, and '
+            'SHOULD say so.'
+        ),
+        reason=(
+            '"measured" is the strongest word for a number, and the record behind it is what makes '
+            'it checkable. One of another device or another driver is evidence for another number. '
+            'The example is rejected by a reader that holds the record of section 6.3, which was '
+            "taken with another driver; the digest is that record's."
+        ),
+        example=(
+            '{"software": [{"component": "driver", "version_range": ">=2"}],\n'
+            ' "provenance": [{"paths": ["/engines", "/memories"], "basis": "MEASURED", '
+            '"measurement_ref":\n'
+            '  "sha256:6eaa630c3c2205192acd34a294ece79701b2ae0c9adcbf0a632c7aa6df070d4f"}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-V02": RuleText(
+        code=(
+            'ACP-V02'
+        ),
+        place=(
+            'spec/acp.md, 5.11 Evidence'
+        ),
+        demand=(
+            'No rate that a reader holds a measurement of may be exceeded by it by more than 3 %, '
+            'that is 100 · measured > 103 · claim.\n'
+            '\n'
+            'What is measured are the points of records about the descriptor. A point in `OPS_PER_S` '
+            'measures its `p50`; one in `NANOSECONDS` with `operations` measures `operations` · 10⁹ '
+            '/ `p50`. It is about rows of rates: that, or those of that engine, which `claim_path` '
+            'leads to, or else all; among these the rows with `exposed` other than false whose `a` '
+            "and `b` together are the point's `dtypes`, and which have its `sparsity`, or `dense` "
+            'where it has none. A point without `dtypes` is about the row that `claim_path` leads to '
+            'alone. Of several rows, the largest is the claim. Where `claim_path` leads to a rate of '
+            'a memory or of a port, a point in `BYTES_PER_S` measures its `p50`, and one in '
+            '`NANOSECONDS` with `bytes` measures `bytes` · 10⁹ / `p50`. Other points measure nothing '
+            'here.'
+        ),
+        reason=(
+            'a peak that was passed was none. Claim or measurement is wrong, and nobody can plan by '
+            'either. The example is rejected by a reader that holds the record of section 6.3.'
+        ),
+        example=(
+            '{"engines": [{"id": "tensor", "kind": "MATRIX", "count": 528, "clock_hz": "1110000000", '
+            '"rates": [\n'
+            '  {"a": "f16", "b": "f16", "acc": "f32", "out": "f32", "sparsity": "dense",\n'
+            '   "peak_ops_per_s": "600000000000000", "ops_per_unit_per_clock": "1024"}]}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-V03": RuleText(
+        code=(
+            'ACP-V03'
+        ),
+        place=(
+            'spec/acp.md, 5.11 Evidence'
+        ),
+        demand=(
+            '(warning; `CapabilityDescriptor`) Where a reader holds measurements of a rate, one of '
+            'them SHOULD reach 60 % of it, that is 100 · measured ≥ 60 · claim. Of several rows that '
+            'a point is about, the smallest is the claim; a row that is reached by points about it '
+            'alone is reached.'
+        ),
+        reason=(
+            "a rate that nothing comes near is the silicon's and not the user's, or it is that of "
+            'sparse operands. The example is warned of by a reader that holds the record of section '
+            '6.3.'
+        ),
+        example=(
+            '{"engines": [{"id": "tensor", "kind": "MATRIX", "count": 528, "clock_hz": "3660000000", '
+            '"rates": [\n'
+            '  {"a": "f16", "b": "f16", "acc": "f32", "out": "f32", "sparsity": "dense",\n'
+            '   "peak_ops_per_s": "1979000000000000", "ops_per_unit_per_clock": "1024"}]}]}'
+        ),
+        example_of=(
+            'members to replace in the descriptor of spec/acp.md, section 6'
+        ),
+    ),
+    "ACP-V04": RuleText(
+        code=(
+            'ACP-V04'
+        ),
+        place=(
+            'spec/acp.md, 5.11 Evidence'
+        ),
+        demand=(
+            '(warning; `CapabilityDescriptor`) No figure (ACP-Q01) SHOULD differ by more than 5 % '
+            'from that of a descriptor that the reader trusts as a reference, that is 100 · |found − '
+            'reference| > 5 · reference. A reference is for the same `subject.vendor` and '
+            '`subject.model`, the same `operating_point.partition_mode`, and the same '
+            '`subject.part_number`, `power_cap_mw` and `ecc` where both state them; neither '
+            'descriptor is of a slice.'
+        ),
+        reason=(
+            'two descriptors of one product that disagree are a mistake in one of them. The example '
+            'is warned of by a reader that trusts the descriptor of section 6 as a reference.'
+        ),
+        example=(
+            '{"power": {"idle_mw": "70000", "tdp_mw": "600000", "cap_min_mw": "200000", '
+            '"cap_max_mw": "700000"}}'
         ),
         example_of=(
             'members to replace in the descriptor of spec/acp.md, section 6'
@@ -483,6 +1288,18 @@ TEXTS: Final = {
             'anything that is there already.'
         ),
     ),
+    "ENV-P1": RuleText(
+        code=(
+            'ENV-P1'
+        ),
+        place=(
+            'spec/envelope.md, Protocol Buffers'
+        ),
+        demand=(
+            'A binary document MUST be an encoding of the message of its kind, of at most 4,194,304 '
+            'bytes.'
+        ),
+    ),
     "ENV-S1": RuleText(
         code=(
             'ENV-S1'
@@ -608,6 +1425,48 @@ TEXTS: Final = {
         demand=(
             'A document that was accepted without checking signatures MUST be reported together with '
             'a warning of this id, and still MUST satisfy the other rules of the steps 1, 2 and 4.'
+        ),
+    ),
+    "ENV-Y1": RuleText(
+        code=(
+            'ENV-Y1'
+        ),
+        place=(
+            'spec/envelope.md, YAML'
+        ),
+        demand=(
+            'A YAML text MUST be one document, well-formed under YAML 1.1 and under YAML 1.2, '
+            'encoded in UTF-8 without a byte order mark. A reader MUST refuse a text that is longer '
+            'than 4,194,304 bytes, nested deeper than 64 lists and maps, or holds more than 200,000 '
+            'elements and members in all, or one of the characters U+0085, U+2028 and U+2029 other '
+            'than by an escape; and it MUST do so in time and memory linear in the length of the '
+            'text.'
+        ),
+    ),
+    "ENV-Y2": RuleText(
+        code=(
+            'ENV-Y2'
+        ),
+        place=(
+            'spec/envelope.md, YAML'
+        ),
+        demand=(
+            'A YAML text MUST NOT have directives, anchors, aliases or tags, nor a line that begins '
+            'with `%`. A name of a member MUST be a text.'
+        ),
+    ),
+    "ENV-Y3": RuleText(
+        code=(
+            'ENV-Y3'
+        ),
+        place=(
+            'spec/envelope.md, YAML'
+        ),
+        demand=(
+            'A scalar without quotes MUST be `null`, `true`, `false`, a decimal integer without '
+            'leading zeros, or a text that is not empty, begins with neither a digit nor one of `+ - '
+            '. ~ = <`, and is not, in capital or small letters, one of `y`, `n`, `yes`, `no`, `on`, '
+            '`off`, `true`, `false` and `null`. The names of members MAY be `y` and `n`.'
         ),
     ),
 }

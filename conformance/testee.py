@@ -36,6 +36,7 @@ FEATURES: Final = (
     "ecdsa-p256",
     "descriptor",
     "system",
+    "holdings",
     "status",
     "plan",
     "folding",

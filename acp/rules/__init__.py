@@ -17,7 +17,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from acp.rules import compute, extensions, identity, memory, operations, power, temporal
+from acp.rules import (
+    compute,
+    consistency,
+    evidence,
+    extensions,
+    hierarchy,
+    identity,
+    links,
+    memory,
+    numerics,
+    operations,
+    partitions,
+    power,
+    sources,
+    sparsity,
+    temporal,
+)
 from acp.rules.registry import MAX_BREACHES, Context, Rule, registered
 
 if TYPE_CHECKING:
@@ -26,7 +42,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_BREACHES", "RULES", "Context", "Rule", "check"]
 
-_FAMILIES: Final = (temporal, identity, compute, operations, memory, power, extensions)
+_FAMILIES: Final = (
+    *(temporal, identity, consistency, extensions, sources),
+    *(compute, sparsity, operations, numerics, memory, hierarchy, power),
+    *(links, partitions, evidence),
+)
 
 RULES: Final = registered()
 """Every rule that is implemented, by id. ACP-U01 is part of the structure; see `acp.message`."""

@@ -52,6 +52,25 @@ def not_rolled_back(document: _Dated, context: Context) -> Iterator[Breach]:
         )
 
 
+@rule("ACP-T02", StatusList)
+def not_forgetful(document: StatusList, context: Context) -> Iterator[Breach]:
+    """The sequence is neither below the floor of the trust policy nor that of a list at hand."""
+    known = [one.sequence for one in context.status_lists if one.issuer == document.issuer]
+    least = max(known, default=0)
+    if document.sequence < context.min_revision:
+        yield Breach(
+            ("sequence",),
+            f"found sequence {document.sequence}, allowed by the trust policy for "
+            f"{document.issuer} are {context.min_revision} and above; obtain the newer list",
+        )
+    elif document.sequence < least:
+        yield Breach(
+            ("sequence",),
+            f"found sequence {document.sequence}, but a list by {document.issuer} with sequence "
+            f"{least} is at hand; leave the older one out",
+        )
+
+
 def _term(
     document: _Dated | StatusList, start: str, end: str, context: Context
 ) -> Iterator[Breach]:

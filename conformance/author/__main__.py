@@ -10,7 +10,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from conformance.author import descriptors, envelopes, json_text, key_files, plan_cases, receipts
+from conformance.author import (
+    descriptors,
+    envelopes,
+    evidence,
+    json_text,
+    key_files,
+    plan_cases,
+    receipts,
+    systems,
+)
 from conformance.protocol import check
 
 if TYPE_CHECKING:
@@ -26,6 +35,9 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     descriptors.write,
     descriptors.write_systems,
     descriptors.write_status,
+    systems.write_links,
+    systems.write_partitions,
+    evidence.write,
     plan_cases.write,
     receipts.write,
 )
@@ -37,6 +49,7 @@ FEATURES: Final = {
     "envelope": "DSSE envelopes under a trust policy (operation `envelope`).",
     "descriptor": "Capability descriptors (operation `document`).",
     "system": "System descriptors and measurement records (operation `document`).",
+    "holdings": "Rules about several documents (members `known`, `records`, `references`).",
     "status": "Status lists, and what they revoke (operation `document`).",
     "plan": "Plans and the verifier's rules (operation `plan`).",
     "folding": "Folded constants are computed again (operation `plan` with a store).",
@@ -44,7 +57,7 @@ FEATURES: Final = {
 }
 
 PROFILES: Final = {
-    "acp-reader/1": ["json", "keys", "envelope", "descriptor", "system", "status"],
+    "acp-reader/1": ["json", "keys", "envelope", "descriptor", "system", "holdings", "status"],
     "cep-verifier/1": ["json", "keys", "envelope", "descriptor", "status", "plan"],
     "cep-auditor/1": ["json", "keys", "envelope", "receipt"],
 }

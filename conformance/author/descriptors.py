@@ -47,6 +47,17 @@ class Page:
         data = json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
         self.book.refuse(name, codes, self.base, mutation, why, also=also, input=data)
 
+    def warned(
+        self, name: str, code: str, mutation: str, why: str, *edits: Edit, also: str = ""
+    ) -> None:
+        """Accept the edited document with a warning."""
+        document = edited(self.document, *edits)
+        self.book.warn(
+            *(name, code, self.base, mutation, why, identity(document)),
+            also=also,
+            input=text(document),
+        )
+
     def untimely(self, name: str, mutation: str, why: str, **context: Any) -> None:
         """Refuse the same document in another context."""
         self.book.refuse(name, "ACP-T01", self.base, mutation, why, **context)

@@ -24,6 +24,7 @@ from reference_runtime.probe.system import clock_hz, host_id
 if TYPE_CHECKING:
     from reference_runtime.adapter import DescribedDevice
     from reference_runtime.probe.micro import Measured
+    from reference_runtime.probe.sources.found import Found
 
 HARNESS: Final = f"pkg:pypi/acp-cep@{version('acp-cep')}"
 
@@ -69,8 +70,22 @@ class ProbedDevice:
     record: MeasurementRecord
 
 
-def probed(name: str, device: DescribedDevice, measured: Measured, header: Header) -> ProbedDevice:
-    """Return the documents about a device."""
+def probed(
+    name: str,
+    device: DescribedDevice,
+    measured: Measured,
+    header: Header,
+    found: Found | None = None,
+) -> ProbedDevice:
+    """Return the documents about a device.
+
+    Args:
+        name: What to call it.
+        device: The device as its adapter describes it.
+        measured: What was seen of it.
+        header: What all documents have in common.
+        found: The device as its driver describes it, from which comes what adapters do not tell.
+    """
     record = MeasurementRecord(
         **header.members(name, "measurement"),
         subject_digest=digest(device.subject.to_json()),
@@ -91,7 +106,14 @@ def probed(name: str, device: DescribedDevice, measured: Measured, header: Heade
         memories=tuple(_memories(device.memories, measured)),
         ops=device.ops,
         queues=device.queues,
-        provenance=(*device.provenance, *_measured(device, measured, digest(record.to_json()))),
+        power=found and found.power,
+        ports=found.ports if found else (),
+        partitions=found and found.partitions,
+        provenance=(
+            *device.provenance,
+            *_told(found),
+            *_measured(device, measured, digest(record.to_json())),
+        ),
     )
     return ProbedDevice(name, descriptor, record)
 
@@ -124,6 +146,17 @@ def system(
             if _domain(a) == _domain(b) is not None and (rate := views[a.name]) is not None
         ),
     )
+
+
+def _told(found: Found | None) -> Iterator[Provenance]:
+    """Yield where power, ports and partitions come from."""
+    taken = [name for name in ("power", "ports", "partitions") if getattr(found, name, None)]
+    for source in found.provenance if found else ():
+        paths = [path for path in source.paths if path.split("/")[1:2] in [[n] for n in taken]]
+        if "" in source.paths:
+            paths = [f"/{name}" for name in taken]
+        if paths:
+            yield source.replace(paths=tuple(paths))
 
 
 def _timestamp(moment: datetime) -> str:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from acp.canonical import collector_paused
 from acp.v1.measurement import MeasurementPoint
 from cep.opset import PREFIX
+from cep.opset.definition import FLOATS
 from reference_runtime.adapter import (
     Adapter,
     DescribedDevice,
@@ -35,8 +37,10 @@ F32: Final = NumericClass(Numeric.RELATIVE, 10_000)
 """Honest f32 is measured, since that is what plans ask for."""
 
 _ALIGNMENT: Final = 64
-_WARM_UP: Final = 3
-_ADD: Final = PREFIX + "add.Tensor"
+WARM_UP: Final = 3
+"""Calls that are made before any is timed."""
+STREAM: Final = PREFIX + "add.Tensor"
+"""What main memory is streamed through: two operands read, one result written."""
 _MM: Final = PREFIX + "mm"
 
 
@@ -72,8 +76,8 @@ class Measured:
     skipped: tuple[str, ...]
 
     def rate(self) -> int | None:
-        """Return the median f32 rate of a large product in operations per second, if measured."""
-        return self._median("OPS_PER_S")
+        """Return the highest median f32 rate in operations per second, if one was measured."""
+        return max((rate for p in self.points if (rate := rate_of(p)) is not None), default=None)
 
     def bandwidth(self) -> int | None:
         """Return the median rate at which main memory is read and written, in bytes per second."""
@@ -85,6 +89,18 @@ class Measured:
 
     def _median(self, unit: str) -> int | None:
         return next((p.p50 for p in self.points if p.unit == unit), None)
+
+
+def rate_of(point: MeasurementPoint) -> int | None:
+    """Return the median rate in operations per second that a point stands for, if it does.
+
+    Time and rate of the same calls give the same number, so that a claim by one holds for both.
+    """
+    if point.unit == "OPS_PER_S":
+        return point.p50
+    if point.unit == "NANOSECONDS" and point.operations and point.p50:
+        return -(-point.operations * 10**9 // point.p50)
+    return None
 
 
 def measure(
@@ -119,33 +135,58 @@ def measure(
 def _points(
     adapter: Adapter, device: DescribedDevice, workload: Workload, effort: Effort
 ) -> Iterator[MeasurementPoint]:
-    support = adapter.supports(workload.region)
-    if not support.ok:
-        raise UnsupportedError.because("RUN-A3", "; ".join(support.reasons))
-    executable = adapter.prepare(
-        workload.region,
-        device=device.unit_id,
-        artifact=None,
-        constants={
-            name: _draw(workload.region, name, {}, np.empty) for name in workload.region.constants
-        },
-        numeric=F32,
-    )
-
-    def times(sizes: Mapping[str, int]) -> list[int]:
-        views = _Views(adapter, device, workload, sizes)
-        return _times(executable.bind(views.inputs, views.outputs, sizes), effort)
-
+    bench = Bench(adapter, device, workload)
     for sizes in workload.sizes:
-        taken = times(sizes)
-        yield _point(workload, sizes, taken)
+        taken = bench.times(sizes, effort)
+        yield point(workload, sizes, taken)
         if workload.op == _MM:
-            work = workload.operations(sizes) or 0
-            yield _rate_point(workload, sizes, taken, work, "OPS_PER_S")
-    if workload.op == _ADD:
-        sizes = _beyond_caches(device, workload)
-        taken = times(sizes)
-        yield _rate_point(workload, sizes, taken, workload.nbytes(sizes), "BYTES_PER_S")
+            yield rate_point(workload, sizes, taken, workload.operations(sizes) or 0, "OPS_PER_S")
+    if workload.op == STREAM:
+        sizes = beyond_caches(device, workload)
+        taken = bench.times(sizes, effort)
+        yield rate_point(workload, sizes, taken, workload.nbytes(sizes), "BYTES_PER_S")
+
+
+class Bench:
+    """A workload on a device, compiled once, to be timed at any sizes."""
+
+    def __init__(
+        self, adapter: Adapter, device: DescribedDevice, workload: Workload, seed: int = 0
+    ) -> None:
+        """Compile.
+
+        Args:
+            adapter: Drives the device.
+            device: The device, as the adapter describes it.
+            workload: What to time.
+            seed: What the data are drawn with.
+
+        Raises:
+            UnsupportedError: The adapter does not run the workload (RUN-A3).
+            NumericError: The stack does not compute in f32 (RUN-N1).
+        """
+        support = adapter.supports(workload.region)
+        if not support.ok:
+            raise UnsupportedError.because("RUN-A3", "; ".join(support.reasons))
+        self._parts = adapter, device, workload, seed
+        region = workload.region
+        self._executable = adapter.prepare(
+            region,
+            device=device.unit_id,
+            artifact=None,
+            constants={name: _draw(region, name, {}, np.empty, seed) for name in region.constants},
+            numeric=F32,
+        )
+
+    def times(self, sizes: Mapping[str, int], effort: Effort) -> list[int]:
+        """Return the times of single calls, sorted, in nanoseconds.
+
+        Raises:
+            DeviceLostError: The device is gone or has too little memory (RUN-X2).
+            StepError: The workload fails on the device (RUN-X1).
+        """
+        views = _Views(*self._parts, sizes)
+        return times(self._executable.bind(views.inputs, views.outputs, sizes), effort)
 
 
 class _Views:
@@ -156,6 +197,7 @@ class _Views:
         adapter: Adapter,
         device: DescribedDevice,
         workload: Workload,
+        seed: int,
         sizes: Mapping[str, int],
     ) -> None:
         memory = next((m.id for m in device.memories if m.role in ("SHARED", "DEVICE")), "")
@@ -171,8 +213,8 @@ class _Views:
             return made
 
         region = workload.region
-        self.inputs = [_draw(region, name, sizes, view) for name in region.inputs]
-        self.outputs = [_draw(region, name, sizes, view) for name in region.outputs]
+        self.inputs = [_draw(region, name, sizes, view, seed) for name in region.inputs]
+        self.outputs = [_draw(region, name, sizes, view, seed) for name in region.outputs]
 
 
 def _draw(
@@ -180,19 +222,22 @@ def _draw(
     name: str,
     sizes: Mapping[str, int],
     make: Callable[[tuple[int, ...], np.dtype[np.generic]], View],
+    seed: int,
 ) -> View:
     """Return a new array of normally distributed floats, or of row numbers."""
     kind = region.types[name]
     array = make(tuple(d.evaluate(sizes) for d in kind.shape), DTYPES[kind.dtype])
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     if kind.dtype == "f32":
         rng.standard_normal(dtype=np.float32, out=array)
+    elif kind.dtype in FLOATS:
+        array[...] = rng.standard_normal(array.shape)
     else:
         array[...] = rng.integers(0, ROWS, array.shape)
     return array
 
 
-def _beyond_caches(device: DescribedDevice, workload: Workload) -> dict[str, int]:
+def beyond_caches(device: DescribedDevice, workload: Workload) -> dict[str, int]:
     """Return sizes at which the workload's data do not fit the device's caches."""
     caches = sum(
         m.instances * m.capacity_bytes_per_instance for m in device.memories if m.role == "CACHE"
@@ -203,26 +248,27 @@ def _beyond_caches(device: DescribedDevice, workload: Workload) -> dict[str, int
     return rows
 
 
-def _times(thunk: Thunk, effort: Effort) -> list[int]:
+def times(thunk: Thunk, effort: Effort) -> list[int]:
     """Return the times of single calls, sorted, in nanoseconds."""
     clock = time.perf_counter_ns
-    for _ in range(_WARM_UP):
+    for _ in range(WARM_UP):
         thunk()
     taken: list[int] = []
     end = clock() + int(effort.seconds * 1e9)
-    while len(taken) < effort.calls or (clock() < end and len(taken) < effort.most_calls):
-        start = clock()
-        thunk()
-        taken.append(clock() - start)
+    with collector_paused():
+        while len(taken) < effort.calls or (clock() < end and len(taken) < effort.most_calls):
+            start = clock()
+            thunk()
+            taken.append(clock() - start)
     return sorted(taken)
 
 
-def _percentile(ordered: list[int], percent: int) -> int:
+def percentile(ordered: list[int], percent: int) -> int:
     """Return the smallest element that at least `percent` of the elements do not exceed."""
     return ordered[max(-(-len(ordered) * percent // 100), 1) - 1]
 
 
-def _point(workload: Workload, sizes: Mapping[str, int], taken: list[int]) -> MeasurementPoint:
+def point(workload: Workload, sizes: Mapping[str, int], taken: list[int]) -> MeasurementPoint:
     return MeasurementPoint(
         op=workload.op,
         dtypes=_dtypes(workload),
@@ -232,20 +278,20 @@ def _point(workload: Workload, sizes: Mapping[str, int], taken: list[int]) -> Me
         sparsity="dense",
         data_distribution="normal",
         n=len(taken),
-        p5=_percentile(taken, 5),
-        p50=_percentile(taken, 50),
-        p95=_percentile(taken, 95),
+        p5=percentile(taken, 5),
+        p50=percentile(taken, 50),
+        p95=percentile(taken, 95),
         unit="NANOSECONDS",
     )
 
 
-def _rate_point(
+def rate_point(
     workload: Workload, sizes: Mapping[str, int], taken: list[int], work: int, unit: str
 ) -> MeasurementPoint:
     """Return a point of rates: work by time, hence high percentiles from low times."""
     rates = sorted(work * 10**9 // nanoseconds for nanoseconds in taken)
-    return _point(workload, sizes, taken).replace(
-        p5=_percentile(rates, 5), p50=_percentile(rates, 50), p95=_percentile(rates, 95), unit=unit
+    return point(workload, sizes, taken).replace(
+        p5=percentile(rates, 5), p50=percentile(rates, 50), p95=percentile(rates, 95), unit=unit
     )
 
 

@@ -23,8 +23,14 @@ MODULES: Final = {
 _RULE: Final = re.compile(r"^\*\*([A-Z]{3}-[A-Z]\d+)\*\*[ \n]", re.MULTILINE)
 _ROW: Final = re.compile(r"^\| ((?:CEP|RUN)-[A-Z]\d+) \| (.+?) \|(?: (.+?) \|)?$", re.MULTILINE)
 _LINK: Final = re.compile(r"\[([^\]]+)\]\([^)]*\)")
-_SCOPE: Final = re.compile(r"^(?:\(error\)|(\(error; [^)]*\)))\. ")
-_FENCE: Final = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SCOPE: Final = re.compile(r"^(?:\(error\)|(\((?:error|warning)(?:; [^)]*)?\)))\. ")
+_FENCE: Final = re.compile(r"^```json(?: of=([a-z]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BASES: Final = {
+    "": "descriptor of spec/acp.md, section 6",
+    "system": "system of spec/acp.md, section 6.1",
+}
+"""The documents whose members examples of spec/acp.md replace, by what their fences say."""
+
 _WIDTH: Final = 88
 
 
@@ -114,14 +120,15 @@ def _rule(code: str, place: str, body: str) -> RuleText:
     demand = [p for p in paragraphs if p.strip() and p not in reasons]
     if not reasons:
         demand = list(_demand(demand))
-    example = examples[0].rstrip() if examples else ""
+    base, example = examples[0] if examples else ("", "")
+    example = example.rstrip()
     return RuleText(
         code,
         place,
         "\n\n".join(map(_plain, demand)),
         "\n\n".join(map(_plain, reasons)).removeprefix("Reason: "),
         example,
-        _example_of(place, example),
+        _example_of(place, base, example),
     )
 
 
@@ -136,11 +143,11 @@ def _demand(paragraphs: list[str]) -> Iterator[str]:
         previous = "list" if is_list else paragraph
 
 
-def _example_of(place: str, example: str) -> str:
+def _example_of(place: str, base: str, example: str) -> str:
     if example.startswith("["):
         return "JSON Patch (RFC 6902) for the plan of spec/cep.md, annex A"
     if example and place.startswith("spec/acp.md"):
-        return "members to replace in the descriptor of spec/acp.md, section 6"
+        return f"members to replace in the {_BASES[base]}"
     return ""
 
 

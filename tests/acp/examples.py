@@ -82,6 +82,12 @@ def descriptor():
     return json.loads(re.search(r"```json\n(.*?)```", section, re.DOTALL).group(1))
 
 
+def annex(name):
+    """A document of section 6 of spec/acp.md: `system`, `slice` or `record`."""
+    text = SPEC.read_text(encoding="utf-8")
+    return json.loads(re.search(rf"```json id={name}\n(.*?)```", text, re.DOTALL).group(1))
+
+
 def changed(document, path, value):
     """A copy of a JSON value with the member at a JSON Pointer set, or removed by `...`."""
     result = copy.deepcopy(document)

@@ -111,7 +111,7 @@ def test_a_testee_that_does_not_come_back_is_given_up(suite, vectors, tmp_path):
         ("stillborn", "no answer to hello: it ended with status 3"),
         ("other-protocol", "no answer to hello: malformed answer"),
         ("other-spec", "does not claim version 1"),
-        ("hollow-profile", "'acp-reader/1' without its features envelope, status, system"),
+        ("hollow-profile", "'acp-reader/1' without its features envelope, holdings, status"),
         ("no-features", "no feature that the suite can begin with"),
         ("odd-feature", "features that the suite does not know: levitation"),
         ("smoke-good", "a known good document (json-plain): an error inside: not today"),
