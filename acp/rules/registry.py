@@ -39,7 +39,8 @@ class Context:
         now: The moment to judge by, aware of its time zone.
         status_lists: Status lists that the caller has verified and checked.
         understood: Names of extensions that the caller understands.
-        min_revision: Lowest revision that the caller's trust policy allows for the document.
+        min_revision: Lowest revision that the caller's trust policy allows for the document; of a
+            status list, the lowest sequence.
         held: Other documents that the caller has accepted. What is not among them is not looked at.
     """
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from acp import canonical, documents, protobuf
+from acp import canonical, documents
 from acp.diagnostics import DecodeError, StructureError
 from acp.refusal import MAX_DIAGNOSTICS
-from acp.v1 import capability_pb2, status_pb2
 from acp.v1.capability import (
     CapabilityDescriptor,
     Numerics,
@@ -230,38 +229,6 @@ def test_payload_types():
     assert documents.payload_type(StatusList) == "application/vnd.acp.status-list.v1+json"
     with pytest.raises(ValueError, match="Envelope"):
         documents.payload_type(Envelope)
-
-
-def test_binary_refuses_what_json_could_not_say():
-    good = protobuf.to_binary(StatusList.from_json(STATUS))
-    assert protobuf.from_binary(good, StatusList).to_json() == STATUS
-    # Field 100, varint 1; and the same within the first entry.
-    unknown = b"\xa0\x06\x01"
-    entry = status_pb2.StatusEntry(digest=STATUS["entries"][0]["digest"]).SerializeToString()
-    below = status_pb2.StatusList.FromString(good)
-    below.entries[0].MergeFromString(entry + unknown)
-    for data, code in [
-        (good + unknown, "ENV-S2"),
-        (below.SerializeToString(), "ENV-S2"),
-        (good[:-1], "ENV-S3"),
-        (b"\xff" * 9, "ENV-S3"),
-        (b"", "ENV-S1"),
-    ]:
-        with pytest.raises(StructureError) as refused:
-            protobuf.from_binary(data, StatusList)
-        assert codes(refused) == {code}
-
-
-@pytest.mark.parametrize("number", [0, 99])
-def test_binary_refuses_enum_numbers_without_a_name(number):
-    document = CapabilityDescriptor.from_json(json.loads(example("capability-descriptor")))
-    message = capability_pb2.CapabilityDescriptor.FromString(protobuf.to_binary(document))
-    message.subject.scope = number
-    with pytest.raises(StructureError) as refused:
-        protobuf.from_binary(message.SerializeToString(), CapabilityDescriptor)
-    assert [(found.code, found.path) for found in refused.value.diagnostics] == [
-        ("ENV-S3", "/subject/scope")
-    ]
 
 
 def test_loading_a_document_needs_neither_protobuf_nor_numerics():
