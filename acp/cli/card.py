@@ -220,6 +220,9 @@ def _source(entry: Provenance) -> Iterator[str]:
     )
     sure = "" if entry.confidence_ppm is None else f", {entry.confidence_ppm // 10_000} % sure"
     uri = f", from {entry.source_uri}" if entry.source_uri else ""
+    if entry.source_value is not None:
+        sparse = f" for {entry.source_sparsity}" if entry.source_sparsity else ""
+        uri += f", which states {_si(entry.source_value, '')}{sparse}"
     record = f", record {entry.measurement_ref}" if entry.measurement_ref else ""
     yield f"{entry.basis}: {_cut(words)}{sure}{uri}{record}"
 

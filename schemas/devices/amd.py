@@ -71,7 +71,7 @@ MI300X: Final = Device(
     subject=Subject(
         scope="MODEL",
         vendor="amd.com",
-        model="Instinct MI300X",
+        model="AMD Instinct MI300X",
         device_class="gpu",
         arch=("rocm:gfx942",),
     ),
@@ -79,7 +79,7 @@ MI300X: Final = Device(
         name="default",
         power_cap_mw=750_000,
         ecc=True,
-        partition_mode="SPX/NPS1",
+        partition_mode="SPX",
         clock_policy="boost",
     ),
     software=_SOFTWARE,
@@ -221,7 +221,7 @@ EPYC_9654: Final = Device(
     subject=Subject(
         scope="MODEL",
         vendor="amd.com",
-        model="EPYC 9654",
+        model="AMD EPYC 9654 96-Core Processor",
         device_class="cpu",
         arch=("x86-64:v4", "x86-64:avx512_bf16", "x86-64:avx512_vnni"),
     ),

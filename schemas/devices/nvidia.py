@@ -1,4 +1,4 @@
-"""GPUs of NVIDIA.
+"""GPUs of NVIDIA, by the names that its driver has for them.
 
 Tensor cores that run f64 at another clock than the rest are an engine of their own: an engine has
 one clock. Rates of CUDA cores are per streaming multiprocessor, of tensor cores per core.
@@ -6,7 +6,7 @@ one clock. Rates of CUDA cores are per streaming multiprocessor, of tensor cores
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from acp.quantities import read
 from acp.v1.capability import (
@@ -25,10 +25,18 @@ from schemas.devices.operations import Product, Stack, products
 from schemas.devices.sources import Says, Source
 from schemas.devices.tables import cache, engine, pcie, profiles, registers
 
+if TYPE_CHECKING:
+    from schemas.devices.sources import Basis
+
 _HOPPER: Final = Source(
     "VENDOR_CLAIM", "https://resources.nvidia.com/en-us-tensor-core/gtc22-whitepaper-hopper"
 )
 _H200: Final = Source("VENDOR_CLAIM", "https://www.nvidia.com/en-us/data-center/h200/")
+_H100_SHEET: Final = "https://resources.nvidia.com/en-us-gpu-resources/h100-datasheet-24306"
+_HALVES: Final = Source("DERIVED", "https://github.com/NVIDIA/mig-parted/issues/120")
+"""What nvidia-smi shows of two partitions that are half of a device each."""
+_OWN_TOOL: Final = Source("VENDOR_CLAIM", "https://github.com/ai-dynamo/aiconfigurator")
+"""NVIDIA's own model of its systems has the capacity in bytes."""
 _AMPERE: Final = Source(
     "VENDOR_CLAIM",
     "https://images.nvidia.com/aem-dam/en-zz/Solutions/data-center/nvidia-ampere-architecture-whitepaper.pdf",
@@ -160,6 +168,20 @@ def _common(paper: Source, *ports: str) -> tuple[Says, ...]:
     )
 
 
+def _from_sparse(uri: str | None, table: str) -> tuple[Says, ...]:
+    """Return who says rates that the maker states for sparse operands alone.
+
+    Each line of `table` is the sparse rate that is stated, then rows.
+    """
+    says = []
+    for stated, *rows in (line.split() for line in table.split("\n") if line.strip()):
+        for basis, suffix in (("DERIVED", ""), ("VENDOR_CLAIM", "@2:4")):
+            places = [f"engines/tensor/rates/{row}{suffix}/peak_ops_per_s" for row in rows]
+            source = Source(cast("Basis", basis), uri)
+            says.append(source.says(*places, stated=stated, sparsity="2:4"))
+    return tuple(says)
+
+
 def _nvlink(kind: str, links: int) -> Port:
     return Port(
         id="nvlink",
@@ -226,12 +248,12 @@ H100: Final = Device(
     subject=Subject(
         scope="MODEL",
         vendor=_VENDOR,
-        model="H100 SXM5 80GB",
+        model="NVIDIA H100 80GB HBM3",
         device_class="gpu",
         arch=("cuda:sm_90a",),
     ),
     operating_point=OperatingPoint(
-        name="default", power_cap_mw=700_000, ecc=True, partition_mode="whole", clock_policy="boost"
+        name="default", power_cap_mw=700_000, ecc=True, clock_policy="boost"
     ),
     software=_SOFTWARE,
     engines=_HOPPER_ENGINES,
@@ -273,6 +295,14 @@ H100: Final = Device(
         _MIG.says("partitions"),
         _SMI.says("memories/device/usable_bytes", "memories/device/capacity_bytes_per_instance"),
         _PTX.says("ops/nvidia.com/ptx/8:wgmma.mma_async"),
+        *_from_sparse(
+            _H100_SHEET,
+            """
+            989T  tf32*tf32+f32
+            1979T f16*f16+f32 bf16*bf16+f32
+            3958T f8e4m3fn*f8e4m3fn+f32 i8*i8+i32
+            """,
+        ),
         _FOURTEEN_BITS.says("ops/pytorch.org/aten/2:_scaled_mm/variants/*/numerics/imprecise_acc"),
         *_common(_HOPPER, "pcie"),
     ),
@@ -283,7 +313,7 @@ H200: Final = Device(
     subject=Subject(
         scope="MODEL",
         vendor=_VENDOR,
-        model="H200 SXM5 141GB",
+        model="NVIDIA H200",
         device_class="gpu",
         arch=("cuda:sm_90a",),
     ),
@@ -296,7 +326,8 @@ H200: Final = Device(
             kind="hbm3e",
             role="DEVICE",
             instances=1,
-            capacity_bytes_per_instance=read("141G"),
+            capacity_bytes_per_instance=read("141GiB"),
+            usable_bytes=2 * read("69.5GiB"),
             stacks=6,
             combined_bytes_per_s=read("4.8T"),
             alignment_bytes=256,
@@ -318,6 +349,11 @@ H200: Final = Device(
     ports=H100.ports,
     sources=(
         _H200.says("subject", "operating_point", "memories", "power", "ports"),
+        _HALVES.says("memories/device/usable_bytes"),
+        Source("DERIVED", _H200.uri, 950_000).says(
+            "memories/device/capacity_bytes_per_instance", stated="141G"
+        ),
+        _OWN_TOOL.says("memories/device/capacity_bytes_per_instance", stated="141GiB"),
         _HOPPER.says(
             "engines", "memories/l2", "memories/l1", "memories/registers", "memories/device/stacks"
         ),
@@ -333,12 +369,12 @@ A100: Final = Device(
     subject=Subject(
         scope="MODEL",
         vendor=_VENDOR,
-        model="A100 SXM4 80GB",
+        model="NVIDIA A100-SXM4-80GB",
         device_class="gpu",
         arch=("cuda:sm_80",),
     ),
     operating_point=OperatingPoint(
-        name="default", power_cap_mw=400_000, ecc=True, partition_mode="whole", clock_policy="boost"
+        name="default", power_cap_mw=400_000, ecc=True, clock_policy="boost"
     ),
     software=_SOFTWARE,
     engines=(
@@ -424,7 +460,7 @@ A100: Final = Device(
 L4: Final = Device(
     name="nvidia/l4",
     subject=Subject(
-        scope="MODEL", vendor=_VENDOR, model="L4 24GB", device_class="gpu", arch=("cuda:sm_89",)
+        scope="MODEL", vendor=_VENDOR, model="NVIDIA L4", device_class="gpu", arch=("cuda:sm_89",)
     ),
     operating_point=OperatingPoint(
         name="default", power_cap_mw=72_000, ecc=True, clock_policy="boost"
@@ -467,18 +503,13 @@ L4: Final = Device(
     ports=(pcie("pcie4"),),
     sources=(
         _L4.says("subject", "operating_point", "engines", "memories", "power", "ports"),
-        Source("DERIVED", _L4.uri).says(
-            *(
-                f"engines/tensor/rates/{row}/peak_ops_per_s"
-                for row in (
-                    "tf32*tf32+f32",
-                    "f16*f16+f32",
-                    "bf16*bf16+f32",
-                    "f8e4m3fn*f8e4m3fn+f32",
-                    "f8e5m2*f8e5m2+f32",
-                    "i8*i8+i32",
-                )
-            )
+        *_from_sparse(
+            _L4.uri,
+            """
+            120T tf32*tf32+f32
+            242T f16*f16+f32 bf16*bf16+f32
+            485T f8e4m3fn*f8e4m3fn+f32 f8e5m2*f8e5m2+f32 i8*i8+i32
+            """,
         ),
         _ADA.says(
             "engines/*/count",
@@ -497,7 +528,7 @@ RTX_4090: Final = Device(
     subject=Subject(
         scope="MODEL",
         vendor=_VENDOR,
-        model="GeForce RTX 4090",
+        model="NVIDIA GeForce RTX 4090",
         device_class="gpu",
         arch=("cuda:sm_89",),
     ),

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from acp.quantities import read
 from acp.v1.capability import Provenance
 
 Basis = Literal["VENDOR_CLAIM", "DERIVED", "THIRD_PARTY", "ESTIMATED"]
@@ -28,10 +29,14 @@ class Says:
     Attributes:
         source: The source.
         places: Places, with names.
+        stated: What the source states, where the value was made of it.
+        sparsity: For which sparsity it states a rate.
     """
 
     source: Source
     places: tuple[str, ...]
+    stated: str = ""
+    sparsity: str = ""
 
     def provenance(self, document: dict[str, Any]) -> Provenance:
         """Return the entry of the descriptor's side table.
@@ -45,6 +50,8 @@ class Says:
             basis=self.source.basis,
             source_uri=self.source.uri,
             confidence_ppm=self.source.confidence_ppm,
+            source_value=read(self.stated) if self.stated else None,
+            source_sparsity=self.sparsity or None,
         )
 
 
@@ -62,9 +69,9 @@ class Source:
     uri: str | None = None
     confidence_ppm: int | None = None
 
-    def says(self, *places: str) -> Says:
-        """Return this source as what stands behind some places."""
-        return Says(self, places)
+    def says(self, *places: str, stated: str = "", sparsity: str = "") -> Says:
+        """Return this source as what stands behind some places, and what it states there."""
+        return Says(self, places, stated, sparsity)
 
 
 def _resolve(document: dict[str, Any], place: str) -> list[str]:

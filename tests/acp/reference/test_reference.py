@@ -9,7 +9,6 @@ import pytest
 
 from acp import reference, rules, tokens
 from acp.canonical import digest
-from acp.diagnostics import Severity
 from cep.opset import OPERATIONS, PREFIX
 from schemas.devices.book import ISSUER, layout
 
@@ -68,7 +67,7 @@ def test_the_devices_of_the_table():
 class TestEach:
     def test_breaks_no_rule(self, name):
         found = rules.check(reference.load(name), rules.Context(now=NOW))
-        assert [str(one) for one in found if one.severity is Severity.ERROR] == []
+        assert [str(one) for one in found] == [], "not even a warning"
 
     def test_every_value_has_a_source(self, name):
         value = json.loads(reference.read(name))
