@@ -140,7 +140,7 @@ def _decided(comparison: Comparison, use: _Use) -> Answer:
     if not isinstance(right, Term):
         if isinstance(left, _Number):
             dim = left.plain(use.ranges)
-            numbers = sorted(one for one in right if isinstance(one, int))
+            numbers = sorted(one for one in right if type(one) is int)  # a flag is no integer
             return OPEN if dim is None else _among(dim, numbers, use.ranges)
         if isinstance(left, str | bool):
             return YES if any(compare(left, "==", one) for one in right) else NO

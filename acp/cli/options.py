@@ -48,6 +48,20 @@ def instant_option(*names: str, **attributes: Any) -> Callable[[_Function], _Fun
     return click.option(*names, type=kind, callback=aware, metavar="TIME", **attributes)
 
 
+def quantity(*names: str, **attributes: Any) -> Callable[[_Function], _Function]:
+    """Return an option that takes a whole number with a prefix: 80GiB, 3.35T, 1_830_000_000."""
+
+    def whole(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+        from acp.quantities import read
+
+        try:
+            return None if value is None else read(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return click.option(*names, callback=whole, metavar="QUANTITY", **attributes)
+
+
 def domain(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     """Return the value of an option that takes the name of an issuer; a callback.
 

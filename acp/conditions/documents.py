@@ -8,8 +8,10 @@ or `kind`, whichever of these it has first.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeGuard
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeGuard
+
+from typing_extensions import override
 
 from acp.conditions.grammar import Comparison, Condition, Literal, Name, Term, compare, quoted
 
@@ -37,6 +39,36 @@ def paths(value: JsonValue) -> Paths:
     return _plain(value) if isinstance(value, str | int) else None
 
 
+class Judged(NamedTuple):
+    """One comparison of a condition, and what became of it.
+
+    Attributes:
+        text: The comparison as it was written.
+        met: Whether it holds.
+        found: What its names stand for, in words.
+    """
+
+    text: str
+    met: bool
+    found: str
+
+    @override
+    def __str__(self) -> str:
+        """Return the comparison with what was found."""
+        return f"{self.text}: {self.found}"
+
+
+def judged(condition: Condition, document: Paths) -> Iterator[Judged]:
+    """Yield every comparison of a condition, in its order, with whether the document meets it.
+
+    Args:
+        condition: What is demanded.
+        document: What `paths` made of the document; a JSON object of texts and integers will do.
+    """
+    for comparison in condition.comparisons:
+        yield Judged(comparison.text, _holds(comparison, document), _told(comparison, document))
+
+
 def unmet(condition: Condition, document: Paths) -> str | None:
     """Return why a document does not meet a condition, or None if it does.
 
@@ -46,13 +78,17 @@ def unmet(condition: Condition, document: Paths) -> str | None:
     """
     for comparison in condition.comparisons:
         if not _holds(comparison, document):
-            found = [
-                f"{side.value} is {_shown(_value(side.value, document))}"
-                for side in comparison.sides
-                if isinstance(side.value, Name)
-            ]
-            return f"{comparison.text}: {', '.join(found) or 'this never holds'}"
+            return f"{comparison.text}: {_told(comparison, document)}"
     return None
+
+
+def _told(comparison: Comparison, document: Paths) -> str:
+    found = [
+        f"{side.value} is {_shown(_value(side.value, document))}"
+        for side in comparison.sides
+        if isinstance(side.value, Name)
+    ]
+    return ", ".join(found) or "this never holds"
 
 
 def _holds(comparison: Comparison, document: Paths) -> bool:

@@ -93,7 +93,7 @@ def test_conditions_that_are_not_met_say_why(text, shape, reason):
 
 
 ATTRIBUTES = {
-    "dim": -1, "keepdim": True, "eps": 0.5, "token": "tanh", "dims": (1, 2), "none": (),
+    "dim": -1, "number": 1, "keepdim": True, "eps": 0.5, "token": "tanh", "dims": (1, 2), "none": (),
     "size": (Dim.symbol("b"), Dim.constant(4)), "one": Dim.symbol("s"),
 }  # fmt: skip
 
@@ -107,6 +107,7 @@ ATTRIBUTES = {
         "attributes.keepdim == true": True,
         "attributes.keepdim in (true)": True,
         "attributes.keepdim in (1, 2)": False,
+        "attributes.number in (true)": False,
         "attributes.keepdim == 1": False,
         "attributes.keepdim >= 1": False,
         "attributes.keepdim % 2 == 1": False,

@@ -1,0 +1,127 @@
+"""Does a device do this? A question against a descriptor, and why not where it does not.
+
+The rules are those of spec/acp.md, section 2.6. For a use that says all, the answer about its
+operation is the verifier's (CEP-C2).
+
+    >>> from acp.matching import Needs, Question, Tensor, Use, match
+    >>> square = Tensor("f16", (4096, 4096))
+    >>> mm = Use("cep-core/1:mm", (("self", square), ("mat2", square)))
+    >>> question = Question(use=mm, needs=Needs(acc="f32", memory_bytes=80 * 10**9))
+
+`match(descriptor, question).answer` is then ``YES``, ``NO``, or ``OPEN`` where it depends on what
+the question leaves open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from acp.conditions import paths
+from acp.conditions.documents import judged
+from acp.matching.answers import Answer, Candidate, Match, Reason
+from acp.matching.engines import lacking_memory, lacking_rate, main_memory, peak
+from acp.matching.numerics import missing
+from acp.matching.uses import MaxError, Needs, Question, Tensor, Use, read_tensor
+from acp.matching.variants import against
+
+if TYPE_CHECKING:
+    from acp.v1.capability import CapabilityDescriptor, Engine, OperationVariant
+
+__all__ = [
+    "Answer", "Candidate", "Match", "MaxError", "Needs", "Question", "Reason", "Tensor", "Use",
+    "match", "read_tensor",
+]  # fmt: skip
+
+
+def match(descriptor: CapabilityDescriptor, question: Question) -> Match:
+    """Return what a descriptor answers to a question.
+
+    Args:
+        descriptor: A descriptor whose structure was judged; its rules need not have been.
+        question: What is asked.
+    """
+    reasons = list(_requirement(descriptor, question))
+    engines = {engine.id: engine for engine in descriptor.engines}
+    candidates: Sequence[Candidate] = ()
+    if question.use is not None:
+        variants = _variants(descriptor, question.use.op)
+        if not variants:
+            known = f"{len(descriptor.ops)} other operations are"
+            message = f"{question.use.op} is not claimed; {known}"
+            reasons.append(Reason(Answer.NO, "op", message))
+        candidates = _alike(
+            [
+                _candidate(descriptor, question, engines.get(one.engine), one, place)
+                for place, one in enumerate(variants)
+            ],
+            variants,
+            question,
+        )
+    elif question.dtype is not None or question.needs.ops_per_s is not None:
+        candidates = [_candidate(descriptor, question, one) for one in engines.values()]
+    else:
+        reasons += lacking_memory(main_memory(descriptor, None), question.needs)
+    return Match(tuple(reasons), tuple(candidates))
+
+
+def _requirement(descriptor: CapabilityDescriptor, question: Question) -> Iterator[Reason]:
+    if question.requirement is not None:
+        for one in judged(question.requirement, paths(descriptor.to_json())):
+            if not one.met:
+                yield Reason(Answer.NO, "requirement", str(one))
+
+
+def _variants(descriptor: CapabilityDescriptor, op: str) -> Sequence[OperationVariant]:
+    return [variant for one in descriptor.ops if one.op == op for variant in one.variants]
+
+
+def _candidate(
+    descriptor: CapabilityDescriptor,
+    question: Question,
+    engine: Engine | None,
+    variant: OperationVariant | None = None,
+    place: int | None = None,
+) -> Candidate:
+    """Return one way to do what is asked, with all that stands against it."""
+    reasons: list[Reason] = []
+    claimed = None if variant is None else variant.numerics
+    if variant is not None and question.use is not None:
+        reasons += against(variant, question.use)
+        reasons += missing(claimed, question.needs)
+    rate = None
+    if engine is not None:
+        rate = peak(engine, question, None if claimed is None else claimed.acc)
+        reasons += lacking_rate(engine, rate, question)
+    name = engine.id if engine is not None else variant.engine if variant is not None else ""
+    memory = main_memory(descriptor, name)
+    reasons += lacking_memory(memory, question.needs)
+    return Candidate(name, place, tuple(reasons), rate, None if memory is None else memory.id)
+
+
+def _alike(
+    candidates: Sequence[Candidate], variants: Sequence[OperationVariant], question: Question
+) -> Sequence[Candidate]:
+    """Return the candidates, with what each other one that may be taken instead does not claim.
+
+    A device carries out a use by any variant that matches, so what is asked of the numbers is asked
+    of all of them.
+    """
+    use = question.use
+    if use is None:
+        return candidates
+    worse: dict[int, list[Reason]] = {}
+    for place, variant in enumerate(variants):
+        lost = list(missing(variant.numerics, question.needs))
+        if lost and Answer.of(against(variant, use)) is not Answer.NO:
+            worse[place] = lost
+    shared = [
+        Reason(Answer.NO, "numerics", f"variant {place} would do as well, and of it: {one.message}")
+        for place, lost in worse.items()
+        for one in lost
+    ]
+    return [
+        one if index in worse else replace(one, reasons=(*one.reasons, *shared))
+        for index, one in enumerate(candidates)
+    ]
