@@ -57,6 +57,10 @@ _DPU: Final = Source(
 _DPU_NETWORKS: Final = Source(
     "ESTIMATED", "https://docs.amd.com/r/1.1-English/pg367-dpucahx8h/Core-Overview", 700_000
 )
+_U280_HBM: Final = Source(
+    "VENDOR_CLAIM",
+    "https://docs.amd.com/r/2023.1-English/ug1393-vitis-application-acceleration/HBM-Configuration-and-Use",
+)
 _U280: Final = Source("VENDOR_CLAIM", "https://docs.amd.com/r/en-US/ds963-u280")
 
 _ALL: Final = frozenset({"f64", "f32", "f16", "bf16", "i64", "i32", "i16", "i8", "ui8", "i1"})
@@ -324,7 +328,8 @@ U280_DPU: Final = Device(
     sources=(
         _DPU.says("subject", "operating_point", "engines"),
         Source("DERIVED", _DPU.uri).says("engines/dpu/rates/*/ops_per_unit_per_clock"),
-        _U280.says("memories", "ports", "subject/part_number"),
+        _U280_HBM.says("memories"),
+        _U280.says("ports", "subject/part_number"),
         _PCIE.says("ports/pcie/bytes_per_s_per_direction"),
         _DPU_NETWORKS.says("ops", "engines/dpu/rates/*/acc"),
     ),

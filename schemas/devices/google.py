@@ -97,7 +97,7 @@ V5E: Final = Device(
             "1500MHz",
             """
             bf16 bf16 f32 f32 32768 197T
-            i8   i8   i32 i32 65536 394T
+            i8   i8   i32 i32 65536 393T
             """,
         ),
         engine("vpu", "VECTOR", 1, None),

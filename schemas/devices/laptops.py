@@ -19,7 +19,7 @@ _M3_MAX: Final = Source(
     "THIRD_PARTY", "https://hmc-tech.com/gpu/apple-32-core-m4-max-vs-apple-40-core-m3-max", 700_000
 )
 _M3_MEMORY: Final = Source("THIRD_PARTY", "https://en.wikipedia.org/wiki/Apple_M3", 900_000)
-_M3_CLOCK: Final = Source("ESTIMATED", None, 700_000)
+_M3_LANES: Final = Source("ESTIMATED", None, 700_000)
 """From the rate: 40 cores of 128 lanes."""
 _MPS: Final = Source("ESTIMATED", "https://docs.pytorch.org/docs/stable/notes/mps.html", 700_000)
 _METEOR: Final = Source(
@@ -30,6 +30,18 @@ _LUNAR: Final = Source(
     "https://www.tomshardware.com/pc-components/cpus/intel-unwraps-lunar-lake-architecture-up-to-68-ipc-gain-for-e-cores-16-ipc-gain-for-p-cores/5",
     900_000,
 )
+_LUNAR_MEMORY: Final = Source(
+    "THIRD_PARTY",
+    "https://www.tomshardware.com/tech-industry/manufacturing/intels-lunar-lake-cpus-to-use-on-package-samsung-lpddr5x-memory",
+    900_000,
+)
+_TOPS: Final = Source(
+    "THIRD_PARTY",
+    "https://zareason.com/intel-lunar-lake-will-deliver-120-tops-combining-cpu-igpu-and-npu/",
+    900_000,
+)
+_LINES: Final = Source("ESTIMATED", None, 900_000)
+"""128 data lines, as all of its class have."""
 _HALF: Final = Source("ESTIMATED", None, 700_000)
 """Arrays of this family do half as many products of f16 as of i8."""
 _ACCUMULATORS: Final = Source("ESTIMATED", None, 600_000)
@@ -63,7 +75,7 @@ M3_MAX: Final = Device(
     ),
     operating_point=OperatingPoint(name="default"),
     software=(Software(component="torch", version_range=">=2.7"),),
-    engines=(engine("vector", "VECTOR", 40, "1380MHz", "f32 f32 - f32 256 14.2T"),),
+    engines=(engine("vector", "VECTOR", 40, "1398MHz", "f32 f32 - f32 256 14.2T"),),
     memories=(
         Memory(
             id="unified",
@@ -113,7 +125,8 @@ M3_MAX: Final = Device(
     ).claims(),
     sources=(
         _M3_MAX.says("subject", "operating_point", "engines"),
-        _M3_CLOCK.says("engines/vector/clock_hz", "engines/vector/rates/*/ops_per_unit_per_clock"),
+        _M3_MAX.says("engines/vector/rates/f32*f32+-/peak_ops_per_s", stated="14.32T"),
+        _M3_LANES.says("engines/vector/rates/*/ops_per_unit_per_clock"),
         _M3_MEMORY.says("memories"),
         _MPS.says("ops", "software"),
     ),
@@ -166,6 +179,7 @@ METEOR_LAKE: Final = Device(
     ops=products(*_openvino()),
     sources=(
         _METEOR.says("subject", "operating_point", "engines", "memories"),
+        _TOPS.says("engines/nce/rates/i8*i8+i32/peak_ops_per_s"),
         _HALF.says("engines/nce/rates/f16*f16+f32"),
         _ACCUMULATORS.says("engines/nce/rates/*/acc", "engines/nce/rates/*/out"),
         _OPENVINO.says("ops", "software"),
@@ -207,7 +221,10 @@ LUNAR_LAKE: Final = Device(
     ),
     ops=products(*_openvino()),
     sources=(
-        _LUNAR.says("subject", "operating_point", "engines", "memories"),
+        _LUNAR.says("subject", "operating_point", "engines"),
+        _TOPS.says("engines/nce/rates/i8*i8+i32/peak_ops_per_s"),
+        _LUNAR_MEMORY.says("memories"),
+        _LINES.says("memories/dram/combined_bytes_per_s"),
         _HALF.says("engines/nce/rates/f16*f16+f32", "engines/nce/clock_hz"),
         _ACCUMULATORS.says("engines/nce/rates/*/acc", "engines/nce/rates/*/out"),
         _OPENVINO.says("ops", "software"),
@@ -242,10 +259,11 @@ HEXAGON: Final = Device(
     sources=(
         _X_ELITE.says("subject", "operating_point", "engines"),
         _X_MEMORY.says("memories"),
+        _LINES.says("memories/dram/combined_bytes_per_s"),
         _ACCUMULATORS.says(
             "engines/hmx/rates/*/acc", "engines/hmx/rates/*/out", "engines/hmx/count"
         ),
-        _QNN.says("ops"),
+        _QNN.says("ops", "subject/arch"),
     ),
 )
 
