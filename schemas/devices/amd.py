@@ -117,7 +117,7 @@ MI300X: Final = Device(
     ),
     memories=(
         Memory(
-            id="device",
+            id="memory",
             kind="hbm3",
             role="DEVICE",
             instances=8,
@@ -127,7 +127,7 @@ MI300X: Final = Device(
             combined_bytes_per_s=read("5.3T"),
             alignment_bytes=256,
         ),
-        cache(3, "256MiB", "device", rate="17.2T"),
+        cache(3, "256MiB", "memory", rate="17.2T"),
         cache(2, "4MiB", "l3", instances=8),
         cache(1, "32KiB", "l2", instances=304),
         Memory(
@@ -207,11 +207,11 @@ MI300X: Final = Device(
             "memories/lds",
         ),
         Source("THIRD_PARTY", "https://github.com/ROCm/legacy-rocm-build/issues/4750").says(
-            "memories/device/usable_bytes"
+            "memories/memory/usable_bytes"
         ),
-        Source("DERIVED", _MI300X.uri).says("memories/device/capacity_bytes_per_instance"),
+        Source("DERIVED", _MI300X.uri).says("memories/memory/capacity_bytes_per_instance"),
         Source("DERIVED", "https://rocm.docs.amd.com/projects/HIP/en/latest/").says(
-            "memories/device/alignment_bytes"
+            "memories/memory/alignment_bytes"
         ),
         _PARTITIONS.says("partitions", "operating_point/partition_mode"),
         _TORCH.says("ops", "software"),
@@ -247,7 +247,7 @@ EPYC_9654: Final = Device(
     ),
     memories=(
         Memory(
-            id="dram",
+            id="memory",
             kind="ddr5",
             role="DEVICE",
             instances=12,
@@ -256,7 +256,7 @@ EPYC_9654: Final = Device(
             line_bytes=64,
             alignment_bytes=64,
         ),
-        cache(3, "32MiB", "dram", instances=12),
+        cache(3, "32MiB", "memory", instances=12),
         cache(2, "1MiB", "l3", instances=96),
         cache(1, "32KiB", "l2", instances=96),
     ),
@@ -279,11 +279,11 @@ EPYC_9654: Final = Device(
             "engines/cores/rates/*/ops_per_unit_per_clock",
             "memories/l2",
             "memories/l1",
-            "memories/dram/line_bytes",
-            "memories/dram/alignment_bytes",
+            "memories/memory/line_bytes",
+            "memories/memory/alignment_bytes",
         ),
         Source("DERIVED", _EPYC.uri).says(
-            "engines/cores/rates/*/peak_ops_per_s", "memories/dram/capacity_bytes_per_instance"
+            "engines/cores/rates/*/peak_ops_per_s", "memories/memory/capacity_bytes_per_instance"
         ),
         _TORCH.says("ops", "software"),
         _PCIE.says(*(f"ports/pcie{index}/bytes_per_s_per_direction" for index in range(8))),
@@ -304,7 +304,7 @@ U280_DPU: Final = Device(
     engines=(engine("dpu", "RECONFIGURABLE", 14, "300MHz", "i8 i8 i32 i8 4096 17.203T"),),
     memories=(
         Memory(
-            id="hbm",
+            id="memory",
             kind="hbm2",
             role="DEVICE",
             instances=1,

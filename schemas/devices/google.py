@@ -61,7 +61,7 @@ V5P: Final = Device(
     ),
     memories=(
         Memory(
-            id="hbm",
+            id="memory",
             kind="hbm2e",
             role="DEVICE",
             instances=1,
@@ -73,7 +73,7 @@ V5P: Final = Device(
     ports=(Port(id="ici", link_kind="ici", count=6, bytes_per_s_per_direction=6 * read("100G")),),
     sources=(
         _V5P.says("subject", "operating_point", "engines", "memories", "ports"),
-        _V5P.says("memories/hbm/capacity_bytes_per_instance", stated="95GiB"),
+        _V5P.says("memories/memory/capacity_bytes_per_instance", stated="95GiB"),
         _V5P_INT8.says("engines/mxu/rates/i8*i8+i32"),
         _COUNTED.says("engines/mxu/rates/*/ops_per_unit_per_clock", "ports/ici/count"),
         _BOOK.says("engines/mxu/clock_hz"),
@@ -104,7 +104,7 @@ V5E: Final = Device(
     ),
     memories=(
         Memory(
-            id="hbm",
+            id="memory",
             kind="hbm2",
             role="DEVICE",
             instances=1,
@@ -124,7 +124,7 @@ V5E: Final = Device(
     ports=(Port(id="ici", link_kind="ici", count=4, bytes_per_s_per_direction=4 * read("50G")),),
     sources=(
         _V5E.says("subject", "operating_point", "engines", "memories", "ports"),
-        _V5E.says("memories/hbm/capacity_bytes_per_instance", stated="16G"),
+        _V5E.says("memories/memory/capacity_bytes_per_instance", stated="16G"),
         _COUNTED_V5E.says("engines/mxu/rates/*/ops_per_unit_per_clock"),
         _BOOK.says("engines/mxu/clock_hz", "memories/vmem"),
         _JAX.says("ops", "software", "engines/mxu/rates/*/acc", "engines/mxu/rates/*/out"),

@@ -51,7 +51,7 @@ GROQCHIP: Final = Device(
     ),
     memories=(
         Memory(
-            id="sram",
+            id="memory",
             kind="sram",
             role="DEVICE",
             instances=88,
@@ -76,8 +76,8 @@ GROQCHIP: Final = Device(
             "engines/mxm/rates/*/acc",
             "engines/mxm/rates/*/out",
             "engines/vxm/count",
-            "memories/sram/instances",
-            "memories/sram/capacity_bytes_per_instance",
+            "memories/memory/instances",
+            "memories/memory/capacity_bytes_per_instance",
             "operating_point/ecc",
         ),
         _COUNTED.says(

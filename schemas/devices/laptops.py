@@ -78,7 +78,7 @@ M3_MAX: Final = Device(
     engines=(engine("vector", "VECTOR", 40, "1398MHz", "f32 f32 - f32 256 14.2T"),),
     memories=(
         Memory(
-            id="unified",
+            id="memory",
             kind="unified",
             role="SHARED",
             instances=1,
@@ -211,7 +211,7 @@ LUNAR_LAKE: Final = Device(
     ),
     memories=(
         Memory(
-            id="dram",
+            id="memory",
             kind="lpddr5x",
             role="SHARED",
             instances=1,
@@ -224,7 +224,7 @@ LUNAR_LAKE: Final = Device(
         _LUNAR.says("subject", "operating_point", "engines"),
         _TOPS.says("engines/nce/rates/i8*i8+i32/peak_ops_per_s"),
         _LUNAR_MEMORY.says("memories"),
-        _LINES.says("memories/dram/combined_bytes_per_s"),
+        _LINES.says("memories/memory/combined_bytes_per_s"),
         _HALF.says("engines/nce/rates/f16*f16+f32", "engines/nce/clock_hz"),
         _ACCUMULATORS.says("engines/nce/rates/*/acc", "engines/nce/rates/*/out"),
         _OPENVINO.says("ops", "software"),
@@ -244,7 +244,7 @@ HEXAGON: Final = Device(
     engines=(engine("hmx", "MATRIX", 1, None, "i8 i8 i32 i8 - 45T"),),
     memories=(
         Memory(
-            id="dram",
+            id="memory",
             kind="lpddr5x",
             role="SHARED",
             instances=1,
@@ -259,7 +259,7 @@ HEXAGON: Final = Device(
     sources=(
         _X_ELITE.says("subject", "operating_point", "engines"),
         _X_MEMORY.says("memories"),
-        _LINES.says("memories/dram/combined_bytes_per_s"),
+        _LINES.says("memories/memory/combined_bytes_per_s"),
         _ACCUMULATORS.says(
             "engines/hmx/rates/*/acc", "engines/hmx/rates/*/out", "engines/hmx/count"
         ),

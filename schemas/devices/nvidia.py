@@ -162,7 +162,7 @@ def _common(paper: Source, *ports: str) -> tuple[Says, ...]:
     """Return who says what is the same for all; rates per clock follow from those in `paper`."""
     return (
         _TORCH.says("ops", "software"),
-        _GUIDE.says("memories/device/alignment_bytes"),
+        _GUIDE.says("memories/memory/alignment_bytes"),
         _PCIE.says(*(f"ports/{name}/bytes_per_s_per_direction" for name in ports)),
         Source("DERIVED", paper.uri).says("engines/*/rates/*/ops_per_unit_per_clock"),
     )
@@ -229,7 +229,7 @@ _HOPPER_ENGINES: Final[tuple[Engine, ...]] = (
 def _hopper_memories(device: Memory) -> tuple[Memory, ...]:
     return (
         device,
-        cache(2, "50MiB", "device"),
+        cache(2, "50MiB", "memory"),
         cache(1, "256KiB", "l2", instances=132),
         registers(132, "256KiB"),
     )
@@ -259,7 +259,7 @@ H100: Final = Device(
     engines=_HOPPER_ENGINES,
     memories=_hopper_memories(
         Memory(
-            id="device",
+            id="memory",
             kind="hbm3",
             role="DEVICE",
             instances=5,
@@ -293,7 +293,7 @@ H100: Final = Device(
     sources=(
         _HOPPER.says("subject", "operating_point", "engines", "memories", "power", "ports"),
         _MIG.says("partitions"),
-        _SMI.says("memories/device/usable_bytes", "memories/device/capacity_bytes_per_instance"),
+        _SMI.says("memories/memory/usable_bytes", "memories/memory/capacity_bytes_per_instance"),
         _PTX.says("ops/nvidia.com/ptx/8:wgmma.mma_async"),
         *_from_sparse(
             _H100_SHEET,
@@ -322,7 +322,7 @@ H200: Final = Device(
     engines=_HOPPER_ENGINES,
     memories=_hopper_memories(
         Memory(
-            id="device",
+            id="memory",
             kind="hbm3e",
             role="DEVICE",
             instances=1,
@@ -349,13 +349,13 @@ H200: Final = Device(
     ports=H100.ports,
     sources=(
         _H200.says("subject", "operating_point", "memories", "power", "ports"),
-        _HALVES.says("memories/device/usable_bytes"),
+        _HALVES.says("memories/memory/usable_bytes"),
         Source("DERIVED", _H200.uri, 950_000).says(
-            "memories/device/capacity_bytes_per_instance", stated="141G"
+            "memories/memory/capacity_bytes_per_instance", stated="141G"
         ),
-        _OWN_TOOL.says("memories/device/capacity_bytes_per_instance", stated="141GiB"),
+        _OWN_TOOL.says("memories/memory/capacity_bytes_per_instance", stated="141GiB"),
         _HOPPER.says(
-            "engines", "memories/l2", "memories/l1", "memories/registers", "memories/device/stacks"
+            "engines", "memories/l2", "memories/l1", "memories/registers", "memories/memory/stacks"
         ),
         _MIG.says("partitions"),
         _PTX.says("ops/nvidia.com/ptx/8:wgmma.mma_async"),
@@ -409,7 +409,7 @@ A100: Final = Device(
     ),
     memories=(
         Memory(
-            id="device",
+            id="memory",
             kind="hbm2e",
             role="DEVICE",
             instances=5,
@@ -419,7 +419,7 @@ A100: Final = Device(
             combined_bytes_per_s=read("2.039T"),
             alignment_bytes=256,
         ),
-        cache(2, "40MiB", "device"),
+        cache(2, "40MiB", "memory"),
         cache(1, "192KiB", "l2", instances=108),
         registers(108, "256KiB"),
     ),
@@ -438,17 +438,17 @@ A100: Final = Device(
     ),
     ports=(_nvlink("nvlink3", 12), pcie("pcie4")),
     sources=(
-        _A100.says("subject", "operating_point", "memories/device", "power", "ports"),
+        _A100.says("subject", "operating_point", "memories/memory", "power", "ports"),
         _AMPERE.says(
             "engines",
             "memories/l2",
             "memories/l1",
             "memories/registers",
-            "memories/device/stacks",
-            "memories/device/instances",
+            "memories/memory/stacks",
+            "memories/memory/instances",
         ),
         _MIG.says("partitions"),
-        _SMI.says("memories/device/usable_bytes", "memories/device/capacity_bytes_per_instance"),
+        _SMI.says("memories/memory/usable_bytes", "memories/memory/capacity_bytes_per_instance"),
         Source("THIRD_PARTY", "https://github.com/NVIDIA/nvidia-docker/issues/1648").says(
             "power/cap_min_mw"
         ),
@@ -485,7 +485,7 @@ L4: Final = Device(
     ),
     memories=(
         Memory(
-            id="device",
+            id="memory",
             kind="gddr6",
             role="DEVICE",
             instances=1,
@@ -494,7 +494,7 @@ L4: Final = Device(
             combined_bytes_per_s=read("300G"),
             alignment_bytes=256,
         ),
-        cache(2, "48MiB", "device"),
+        cache(2, "48MiB", "memory"),
         cache(1, "128KiB", "l2", instances=58),
         registers(58, "256KiB"),
     ),
@@ -518,7 +518,7 @@ L4: Final = Device(
             "memories/l1",
             "memories/registers",
         ),
-        _SMI.says("memories/device/usable_bytes", "memories/device/capacity_bytes_per_instance"),
+        _SMI.says("memories/memory/usable_bytes", "memories/memory/capacity_bytes_per_instance"),
         *_common(_ADA, "pcie"),
     ),
 )
@@ -570,7 +570,7 @@ RTX_4090: Final = Device(
     ),
     memories=(
         Memory(
-            id="device",
+            id="memory",
             kind="gddr6x",
             role="DEVICE",
             instances=1,
@@ -579,7 +579,7 @@ RTX_4090: Final = Device(
             combined_bytes_per_s=read("1008G"),
             alignment_bytes=256,
         ),
-        cache(2, "72MiB", "device"),
+        cache(2, "72MiB", "memory"),
         cache(1, "128KiB", "l2", instances=128),
         registers(128, "256KiB"),
     ),
@@ -589,8 +589,8 @@ RTX_4090: Final = Device(
     sources=(
         _GEFORCE.says("subject", "operating_point", "engines", "memories", "power", "ports"),
         Source("THIRD_PARTY", "https://github.com/RLinf/RLinf/issues/255").says(
-            "memories/device/usable_bytes",
-            "memories/device/capacity_bytes_per_instance",
+            "memories/memory/usable_bytes",
+            "memories/memory/capacity_bytes_per_instance",
             "operating_point/ecc",
         ),
         _PTX.says("ops/nvidia.com/ptx/8:mma"),

@@ -98,6 +98,10 @@ class TestEach:
         assert text == layout(value) + "\n"
         assert digest(value) == digest(reference.load(name).to_json())
 
+    def test_main_memory_has_one_id(self, name):
+        main = [one for one in reference.load(name).memories if one.role in {"DEVICE", "SHARED"}]
+        assert [one.id for one in main] in ([], ["memory"])
+
     def test_uses_registered_tokens(self, name):
         document = reference.load(name)
         assert document.subject.device_class in tokens.DEVICE_CLASSES
