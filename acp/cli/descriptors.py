@@ -1,18 +1,44 @@
-"""Capability descriptors as commands take them: files, and folders of them."""
+"""Capability descriptors as commands take them: files, folders of them, reference descriptors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Final, NamedTuple
 
-from acp.cli.inputs import expand, open_input
+import click
+from click.shell_completion import CompletionItem
+
+from acp.canonical import decode
+from acp.cli.inputs import Input, expand, open_input
 from acp.cli.output import about
 from acp.diagnostics import Diagnostic, FileRefusedError, Refused, Severity
 from acp.v1.capability import CapabilityDescriptor
 
-if TYPE_CHECKING:
-    from acp.cli.inputs import Input
+ALL: Final = "all"
+"""What stands for every reference descriptor."""
+
+
+def complete_reference(
+    _: click.Context, __: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the names of reference descriptors that begin so, with the vendor or without."""
+    from acp import reference
+
+    begun = incomplete.lower()
+    full = [name for name in reference.names() if name.startswith(begun)]
+    models = [name.partition("/")[2] for name in reference.names()]
+    return [CompletionItem(one) for one in full or models if one.startswith(begun)]
+
+
+references_option = click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_reference,
+    help="A reference descriptor, or all. 'acp show --reference' lists them. Can be repeated.",
+)
 
 
 class Named(NamedTuple):
@@ -31,27 +57,47 @@ class Named(NamedTuple):
     caveat: str
 
 
-def descriptors(paths: tuple[Path, ...]) -> list[Named]:
-    """Return the descriptors in some files and folders; other documents in a folder are passed by.
+def descriptors(paths: tuple[Path, ...], references: tuple[str, ...] = ()) -> list[Named]:
+    """Return reference descriptors, and those in some files and folders.
+
+    Other documents in a folder are passed by.
 
     Raises:
+        click.BadParameter: There is no such reference descriptor.
         FileRefusedError: A file cannot be read or is malformed; one that was named holds another
             document; or there is no descriptor at all (ENV-F1).
     """
-    found = list(_found(paths))
+    found = [*_found(paths), *map(_named, _references(references))]
     if not found:
         reason = "there is no capability descriptor here"
         raise FileRefusedError(str(paths[0]), Diagnostic("ENV-F1", Severity.ERROR, "", reason))
     return found
 
 
-def one_descriptor(path: Path) -> Named:
-    """Return the descriptor in a file.
+def reference_input(name: str) -> Input:
+    """Return a reference descriptor.
 
     Raises:
-        FileRefusedError: The file cannot be read, is malformed, or holds another document.
+        click.BadParameter: There is none of this name.
     """
-    return _named(open_input(path))
+    from acp import reference
+
+    try:
+        full = reference.find(name)
+    except reference.UnknownReferenceError as unknown:
+        raise click.BadParameter(
+            f"{unknown} 'acp show --reference' lists them.", param_hint="--reference"
+        ) from None
+    data = reference.read(full)
+    return Input(f"reference {full}", data, decode(data), None)
+
+
+def _references(wanted: tuple[str, ...]) -> Iterator[Input]:
+    if ALL in wanted:
+        from acp import reference
+
+        wanted = reference.names()
+    return map(reference_input, wanted)
 
 
 def _found(paths: tuple[Path, ...]) -> Iterator[Named]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
+from acp.cli.descriptors import descriptors, references_option
 from acp.cli.options import quantity, together
 from acp.cli.output import Command, Finding, Outcome, one_line
 from acp.diagnostics import Diagnostic, Severity
@@ -88,10 +89,11 @@ _NEED_OPTIONS: Final = (
         "acp match --op cep-core/1:mm --operand f16[4096,4096] --operand f16[4096,4096] \\\n"
         "    --acc f32 --memory-bytes 64GiB descriptors/\n"
         "acp match --op cep-core/1:mm --dtype bf16 --determinism SAME_UNIT device.json\n"
-        "acp match --dtype f16 --ops-per-s 900T device.json"
+        "acp match --dtype f16 --acc f32 --ops-per-s 900T --reference all"
     ),
 )
-@click.argument("words", metavar="[REQUIREMENT] FILE...", nargs=-1, required=True)
+@click.argument("words", metavar="[REQUIREMENT] FILE...", nargs=-1)
+@references_option
 @together(*_USE_OPTIONS)
 @together(*_NEED_OPTIONS)
 @click.option(
@@ -100,7 +102,9 @@ _NEED_OPTIONS: Final = (
     help="Condition on the descriptor, in addition to what the other options ask.",
 )
 @click.option("--all", "all_", is_flag=True, help="Fail unless all descriptors match.")
-def match(words: tuple[str, ...], *, all_: bool, **asked: Any) -> Outcome:
+def match(
+    words: tuple[str, ...], *, references: tuple[str, ...], all_: bool, **asked: Any
+) -> Outcome:
     """Ask which of the descriptors in FILE... match, and why the others do not.
 
     REQUIREMENT is a condition on the descriptor, as plans have it (spec/acp.md, section 2.5); it is
@@ -112,11 +116,12 @@ def match(words: tuple[str, ...], *, all_: bool, **asked: Any) -> Outcome:
     descriptor at least is not a no.
     """
     question, files = _question(words, asked)
-    from acp.cli.descriptors import descriptors
+    if not files and not references:
+        raise click.UsageError("say which descriptors to ask: FILE... or --reference NAME")
     from acp.matching import Answer
     from acp.matching import match as judge
 
-    found = [(one, judge(one.document, question)) for one in descriptors(files)]
+    found = [(one, judge(one.document, question)) for one in descriptors(files, references)]
     lines = [line for named, answer in found for line in _told(named, answer)]
     good = sum(answer.answer is not Answer.NO for _, answer in found)
     if len(found) > 1:
@@ -141,10 +146,10 @@ def _question(words: tuple[str, ...], asked: dict[str, Any]) -> tuple[Question, 
     from acp.matching import Needs, Question
 
     text = asked.pop("require")
-    if text is None and not any(value for value in asked.values()):
+    if text is None and all(value in (None, ()) for value in asked.values()):
+        if not words:
+            raise click.UsageError("ask something: a REQUIREMENT, or --op, --dtype, …")
         text, words = words[0], words[1:]
-    if not words:
-        raise click.UsageError("say which descriptors to ask: FILE... is missing")
     try:
         requirement = None if text is None else parse(text)
     except ConditionError as error:
@@ -244,7 +249,7 @@ def _told(named: Named, answer: Match) -> Iterator[str]:
     if best is not None:
         yield from _indented(best.reasons)
         return
-    for one in answer.candidates:
+    for one in sorted(answer.candidates, key=lambda one: one is not nearest):
         mark = ", the nearest" if one is nearest and len(answer.candidates) > 1 else ""
         yield one_line(f"  {one.name}{mark}:")
         yield from _indented(one.reasons, "    ")

@@ -6,25 +6,14 @@ from pathlib import Path
 from typing import Final
 
 import click
-from click.shell_completion import CompletionItem
 
-from acp.canonical import decode
+from acp.cli.descriptors import complete_reference, reference_input
 from acp.cli.inputs import Input, open_input
 from acp.cli.options import FILE
 from acp.cli.output import Command, Outcome, about
 
 _LIST: Final = ""
 """What ``--reference`` is without a name."""
-
-
-def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return the names of reference descriptors that begin so, with the vendor or without."""
-    from acp import reference
-
-    begun = incomplete.lower()
-    full = [name for name in reference.names() if name.startswith(begun)]
-    models = [name.partition("/")[2] for name in reference.names()]
-    return [CompletionItem(one) for one in full or models if one.startswith(begun)]
 
 
 @click.command(
@@ -39,7 +28,7 @@ def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
     is_flag=False,
     flag_value=_LIST,
     metavar="[NAME]",
-    shell_complete=_complete,
+    shell_complete=complete_reference,
     help="Show the reference descriptor NAME in place of a file; without NAME, list them.",
 )
 def show(file: Path | None, reference: str | None) -> Outcome:
@@ -54,25 +43,7 @@ def show(file: Path | None, reference: str | None) -> Outcome:
         return _references()
     if file is not None:
         return _card(open_input(file))
-    return _card(_reference(str(reference)))
-
-
-def _reference(name: str) -> Input:
-    """Return a reference descriptor.
-
-    Raises:
-        click.BadParameter: There is none of this name.
-    """
-    from acp import reference
-
-    try:
-        full = reference.find(name)
-    except reference.UnknownReferenceError as unknown:
-        raise click.BadParameter(
-            f"{unknown} 'acp show --reference' lists them.", param_hint="--reference"
-        ) from None
-    data = reference.read(full)
-    return Input(f"reference {full}", data, decode(data), None)
+    return _card(reference_input(str(reference)))
 
 
 def _references() -> Outcome:

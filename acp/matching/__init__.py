@@ -48,8 +48,9 @@ def match(descriptor: CapabilityDescriptor, question: Question) -> Match:
     if question.use is not None:
         variants = _variants(descriptor, question.use.op)
         if not variants:
-            known = f"{len(descriptor.ops)} other operations are"
-            message = f"{question.use.op} is not claimed; {known}"
+            known = len(descriptor.ops)
+            message = f"{question.use.op} is not among the operations that are claimed, of which "
+            message += f"there {'is 1' if known == 1 else f'are {known}'}"
             reasons.append(Reason(Answer.NO, "op", message))
         candidates = _alike(
             [
@@ -103,25 +104,26 @@ def _candidate(
 def _alike(
     candidates: Sequence[Candidate], variants: Sequence[OperationVariant], question: Question
 ) -> Sequence[Candidate]:
-    """Return the candidates, with what each other one that may be taken instead does not claim.
+    """Return the candidates, with the others that may be taken instead of one, and claim less.
 
-    A device carries out a use by any variant that matches, so what is asked of the numbers is asked
-    of all of them.
+    A device carries out a use by any variant that matches, so what is asked of the numbers is left
+    open where one of them does not claim it.
     """
     use = question.use
     if use is None:
         return candidates
-    worse: dict[int, list[Reason]] = {}
-    for place, variant in enumerate(variants):
-        lost = list(missing(variant.numerics, question.needs))
-        if lost and Answer.of(against(variant, use)) is not Answer.NO:
-            worse[place] = lost
-    shared = [
-        Reason(Answer.NO, "numerics", f"variant {place} would do as well, and of it: {one.message}")
-        for place, lost in worse.items()
-        for one in lost
+    worse = [
+        Reason(
+            Answer.OPEN,
+            "numerics",
+            f"variant {place} must not be taken instead, which is for this use as well: "
+            f"{one.message}",
+        )
+        for place, variant in enumerate(variants)
+        if Answer.of(against(variant, use)) is not Answer.NO
+        for one in missing(variant.numerics, question.needs)
     ]
     return [
-        one if index in worse else replace(one, reasons=(*one.reasons, *shared))
-        for index, one in enumerate(candidates)
+        one if one.answer is Answer.NO else replace(one, reasons=(*one.reasons, *worse))
+        for one in candidates
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -122,9 +122,10 @@ class Match:
         """The way against which least stands, where none is claimed."""
         if self.best is not None:
             return None
-        return min(self.candidates, key=lambda one: _misses(one.reasons), default=None)
+        return min(self.candidates, key=_misses, default=None)
 
 
-def _misses(reasons: Sequence[Reason]) -> tuple[int, int]:
-    """Return how many reasons say no, and how many there are."""
-    return sum(reason.answer is Answer.NO for reason in reasons), len(reasons)
+def _misses(one: Candidate) -> tuple[int, bool, int]:
+    """Return how much stands against a candidate: what says no, a missing rate, and all reasons."""
+    refusing = sum(reason.answer is Answer.NO for reason in one.reasons)
+    return refusing, one.rate is None, len(one.reasons)

@@ -24,7 +24,7 @@ _SPELLED: Final = re.compile(r"f[468]e(\d)m(\d)(?:fn|fnu|fnuz)?")
 def holds(wide: str, narrow: str) -> bool:
     """Say whether a dtype holds every value of another, as far as their registry tells.
 
-    >>> holds("f32", "bf16"), holds("f16", "bf16"), holds("i32", "ui8"), holds("i32", "i32")
+    >>> holds("f32", "bf16"), holds("f16", "bf16"), holds("i32", "ui8"), holds("f32", "i16")
     (True, False, True, True)
     """
     if wide == narrow:
@@ -33,13 +33,15 @@ def holds(wide: str, narrow: str) -> bool:
         return False
     outer, inner = _float(wide), _float(narrow)
     if outer and inner:
-        return outer[0] >= inner[0] and outer[1] >= inner[1]
-    if outer or inner or DTYPES[narrow].kind == "float" or DTYPES[wide].kind == "float":
+        return outer != inner and outer[0] >= inner[0] and outer[1] >= inner[1]
+    if inner or DTYPES[narrow].kind == "float":
         return False
-    sign = DTYPES[wide].kind == "signed" and DTYPES[narrow].kind != "signed"
-    if DTYPES[narrow].kind == "signed" and DTYPES[wide].kind != "signed":
+    signed = DTYPES[narrow].kind == "signed"
+    if outer:
+        return DTYPES[narrow].bits - signed <= outer[1] + 1
+    if signed and DTYPES[wide].kind != "signed":
         return False
-    return DTYPES[wide].bits - sign >= DTYPES[narrow].bits
+    return DTYPES[wide].bits - (DTYPES[wide].kind == "signed") >= DTYPES[narrow].bits - signed
 
 
 def missing(claimed: Numerics | None, needs: Needs) -> Iterator[Reason]:

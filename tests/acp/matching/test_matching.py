@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 
 from acp.conditions import parse
@@ -16,11 +19,25 @@ from acp.matching import (
 from acp.matching.numerics import holds
 from acp.matching.opsets import UseError, complete
 from acp.v1.capability import CapabilityDescriptor
-from tests.acp.examples import changed, descriptor
+from tests.acp.examples import SPEC, changed, descriptor
 
 SQUARE = read_tensor("f16[4096, 4096]")
+TABLE = [
+    json.loads(line)
+    for line in re.search(r"```jsonl id=matches\n(.*?)```", SPEC.read_text("utf-8"), re.DOTALL)[1]
+    .strip()
+    .splitlines()
+]
 MM = Use("example.com/op/1:mm", (("a", SQUARE), ("b", SQUARE)), (("out", SQUARE),))
 VARIANT = "/ops/0/variants/0"
+
+
+@pytest.mark.parametrize(("asked", "expected"), TABLE, ids=range(len(TABLE)))
+def test_the_table_of_the_spec(asked, expected):
+    operands = tuple((name, read_tensor(text)) for name, text in asked.pop("operands").items())
+    question = Question(use=Use(asked.pop("op"), operands), needs=Needs(**asked))
+    found = match(CapabilityDescriptor.from_json(descriptor()), question)
+    assert found.answer == expected
 
 
 def device(**changes):
@@ -51,7 +68,7 @@ def test_a_use_that_is_claimed_is_answered_with_engine_rate_and_memory():
 def test_an_op_that_is_not_listed_is_not_claimed():
     found = answer(device(), use=Use("example.com/op/1:conv"))
     assert found.answer is Answer.NO
-    assert found.reasons[0].message.startswith("example.com/op/1:conv is not claimed")
+    assert found.reasons[0].message.startswith("example.com/op/1:conv is not among")
 
 
 @pytest.mark.parametrize(
@@ -237,10 +254,12 @@ def test_without_an_opset_operands_need_names():
 
 def test_what_holds_what():
     wide = {("f64", "f32"), ("f32", "tf32"), ("f32", "bf16"), ("tf32", "f16"), ("f16", "f8e4m3fn"),
-            ("i32", "i8"), ("i32", "ui8"), ("ui32", "ui8"), ("i8", "i1")}  # fmt: skip
+            ("i32", "i8"), ("i32", "ui8"), ("ui32", "ui8"), ("i8", "i1"), ("f32", "i16"),
+            ("bf16", "ui8"), ("f16", "f4e2m1fn"), ("bf16", "f8e8m0fnu")}  # fmt: skip
     assert all(holds(*pair) for pair in wide)
     assert not any(holds(b, a) for a, b in wide)
     for pair in (("f16", "bf16"), ("bf16", "f16"), ("ui8", "i8"), ("i8", "ui8"), ("f32", "i32"),
-                 ("i64", "f32"), ("x", "y"), ("x", "f32")):  # fmt: skip
+                 ("i64", "f32"), ("f16", "i16"), ("f8e4m3fn", "f8e4m3fnuz"), ("x", "y"),
+                 ("x", "f32")):  # fmt: skip
         assert not holds(*pair)
     assert holds("x", "x")
