@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from acp.canonical import digest
 from acp.v1.capability import CapabilityDescriptor
 from acp.v1.measurement import MeasurementRecord
+from acp.v1.system import SystemDescriptor
 
 if TYPE_CHECKING:
     from acp.message import Message
@@ -81,3 +82,27 @@ def _grouped(pairs: Iterable[tuple[_K, _V]]) -> dict[_K, tuple[_V, ...]]:
     for name, value in pairs:
         groups.setdefault(name, []).append(value)
     return {name: tuple(values) for name, values in groups.items()}
+
+
+def missing(document: Message, held: Holdings) -> tuple[str, ...]:
+    """Return the digests of documents that a document names and that are not held, each once.
+
+    These are descriptors of a system's nodes, what a slice is a slice of, and records behind
+    measured values; rules say nothing about them.
+    """
+    records = held.records or {}
+    if isinstance(document, SystemDescriptor):
+        named = [node.descriptor_digest for node in document.nodes]
+        return tuple(dict.fromkeys(one for one in named if one not in held.descriptors))
+    if not isinstance(document, CapabilityDescriptor):
+        return ()
+    parent = document.subject.parent_digest
+    parts = document.partitions.profiles if document.partitions else ()
+    descriptors = [parent, *(profile.descriptor_digest for profile in parts)]
+    found = [one for one in descriptors if one is not None and one not in held.descriptors]
+    found += [
+        entry.measurement_ref
+        for entry in document.provenance
+        if entry.measurement_ref is not None and entry.measurement_ref not in records
+    ]
+    return tuple(dict.fromkeys(found))

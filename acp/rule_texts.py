@@ -1296,8 +1296,10 @@ TEXTS: Final = {
             'spec/envelope.md, Protocol Buffers'
         ),
         demand=(
-            'A binary document MUST be an encoding of the message of its kind, of at most 4,194,304 '
-            'bytes.'
+            'A binary document MUST be an encoding of the message of its kind. A reader MUST refuse '
+            'one of more than 4,194,304 bytes, one with more than 200,000 fields and elements of '
+            'packed fields in all, and one that nests more than 100 messages, before it builds '
+            'anything of them.'
         ),
     ),
     "ENV-S1": RuleText(
@@ -1438,9 +1440,9 @@ TEXTS: Final = {
             'A YAML text MUST be one document, well-formed under YAML 1.1 and under YAML 1.2, '
             'encoded in UTF-8 without a byte order mark. A reader MUST refuse a text that is longer '
             'than 4,194,304 bytes, nested deeper than 64 lists and maps, or holds more than 200,000 '
-            'elements and members in all, or one of the characters U+0085, U+2028 and U+2029 other '
-            'than by an escape; and it MUST do so in time and memory linear in the length of the '
-            'text.'
+            'elements and members in all; and it MUST do so in time and memory linear in the length '
+            'of the text. Tabs and the characters U+0085, U+2028, U+2029 and U+FEFF, which are white '
+            'space in some versions only, MUST NOT occur other than by an escape.'
         ),
     ),
     "ENV-Y2": RuleText(

@@ -7,33 +7,61 @@ from pathlib import Path
 
 import click
 
+from acp.cli.companions import companion_options, not_given, unsigned
 from acp.cli.inputs import expand, open_input
 from acp.cli.options import FILE, now_option, understand_option
 from acp.cli.output import Command, Finding, Outcome, findings, one_line, progress
 from acp.diagnostics import Refused
 
 
-@click.command(cls=Command, example="acp validate device.json\nacp validate descriptors/")
+@click.command(
+    cls=Command,
+    example=(
+        "acp validate device.json\n"
+        "acp validate descriptors/\n"
+        "acp validate system.json --with descriptors/\n"
+        "acp validate device.json --with records/ --reference shipped"
+    ),
+)
 @click.argument("paths", metavar="FILE...", type=FILE, nargs=-1, required=True)
+@companion_options
 @now_option
 @understand_option
-def validate(paths: tuple[Path, ...], now: datetime, understood: tuple[str, ...]) -> Outcome:
+def validate(
+    paths: tuple[Path, ...],
+    others: tuple[Path, ...],
+    references: tuple[Path, ...],
+    now: datetime,
+    understood: tuple[str, ...],
+) -> Outcome:
     """Check documents of any kind against schema and rules.
 
-    A FILE may be a document, an envelope with one inside, a folder of them, or - for standard
-    input. Signatures are not checked: that is 'acp verify'.
+    A FILE may be a document in JSON or, by its name, in YAML, an envelope with one inside, a folder
+    of them, or - for standard input, which is JSON. Signatures are not checked: that is 'acp
+    verify'.
+
+    What a document says of others is judged by those that --with gives: ports of a system's nodes,
+    slices by the whole, claims by measurement records.
     """
     from acp import rules
 
-    context = rules.Context(now=now, understood=frozenset(understood))
-    found: list[Finding] = []
+    inputs = expand(paths)
+    beside = unsigned(others, references, now=now, understood=understood, told=set(inputs))
+    context = rules.Context(
+        now=now,
+        status_lists=beside.status_lists,
+        understood=frozenset(understood),
+        held=beside.held,
+    )
+    found: list[Finding] = list(beside.findings)
     lines: list[str] = []
     judged: list[dict[str, object]] = []
-    for path in progress(expand(paths), "files"):
+    for path in progress(inputs, "files"):
         try:
             opened = open_input(path)
             kind = opened.kind.__name__
-            diagnostics = rules.check(opened.document(), context)
+            document = opened.document()
+            diagnostics = opened.placed(rules.check(document, context))
         except Refused as refusal:
             found += findings(refusal, str(path))
             judged.append({"file": str(path), "ok": False})
@@ -44,9 +72,12 @@ def validate(paths: tuple[Path, ...], now: datetime, understood: tuple[str, ...]
         entry: dict[str, object] = {"ok": one.ok, "kind": kind, "digest": identity}
         if opened.envelope is not None:
             entry["signatures_checked"] = False
+        remark, members = not_given(document, beside.held)
+        entry |= members
         judged.append({"file": str(path), **entry})
         if one.ok:
             lines.append(one_line(f"{path}: ok: {kind} {identity}{opened.caveat}"))
+            lines += [f"  {remark}"] if remark else []
     if len(judged) > 1:
         good = sum(entry["ok"] is True for entry in judged)
         lines.append(f"{good} of {len(judged)} documents are valid")

@@ -36,11 +36,13 @@ _NANOSECONDS: Final = 10**9
 _SHOWN: Final = 19
 """Characters of a digest that are shown: enough to find the file."""
 
+_INDEX: Final = "(0|[1-9][0-9]{0,8})"
 _ROWS: Final = re.compile(
-    r"(?:/engines(?:/([0-9]{1,9})(?:/rates(?:/([0-9]{1,9})(?:/peak_ops_per_s)?)?)?)?)?"
+    rf"(?:/engines(?:/{_INDEX}(?:/rates(?:/{_INDEX}(?:/peak_ops_per_s)?)?)?)?)?"
 )
 _BYTES: Final = re.compile(
-    r"/(memories|ports)/([0-9]{1,9})/((?:read|write|combined)_bytes_per_s|bytes_per_s_per_direction)"
+    rf"/(memories|ports)/{_INDEX}/"
+    r"((?:read|write|combined)_bytes_per_s|bytes_per_s_per_direction)"
 )
 
 

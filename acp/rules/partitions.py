@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from acp.canonical import digest
 from acp.rules.figures import figures
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from acp.holdings import Holdings
     from acp.v1.capability import Partitions
     from acp.v1.system import Node
-
-MAX_COUNTERS: Final = 256
-"""Most counters that a device may have; more would make sums of partitions costly."""
 
 _Unit: TypeAlias = tuple[int | str, ...]
 """What tells a physical unit that is divided: its descriptor, and where it stands."""
@@ -121,7 +117,7 @@ class _Divided:
     def excess(self) -> str:
         """Return what is wrong with the division, or nothing."""
         profiles = self.partitions.profiles
-        for counter, there in islice(self.partitions.counters.items(), MAX_COUNTERS):
+        for counter, there in self.partitions.counters.items():
             amount = sum(
                 count * profiles[index].consumes.get(counter, 0)
                 for index, count in self.taken.items()
@@ -139,11 +135,6 @@ def _profiles(
     document: CapabilityDescriptor, partitions: Partitions, held: Holdings
 ) -> Iterator[Breach]:
     there = partitions.counters
-    if len(there) > MAX_COUNTERS:
-        yield Breach(
-            ("partitions", "counters"),
-            f"found {len(there)} counters, allowed are {MAX_COUNTERS}; count alike things together",
-        )
     for i, profile in enumerate(partitions.profiles):
         path = ("partitions", "profiles", i)
         for counter, amount in profile.consumes.items():

@@ -487,7 +487,7 @@ class Partitions(Message, frozen=True, kw_only=True):
 
     PROTO_NAME: ClassVar[str] = "acp.v1.Partitions"
 
-    counters: Annotated[dict[Text2048, Uint64], Entries(1)]
+    counters: Annotated[dict[Text2048, Uint64], Entries(1, 256)]
     profiles: Annotated[tuple[PartitionProfile, ...], Items(1)]
 
 

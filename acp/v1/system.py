@@ -151,7 +151,7 @@ class PowerDomain(Message, frozen=True, kw_only=True):
 
     PROTO_NAME: ClassVar[str] = "acp.v1.PowerDomain"
 
-    members: Annotated[tuple[Id, ...], Items(1)]
+    members: Annotated[tuple[Id, ...], Items(1, 65536)]
     cap_mw: Uint64
 
 
@@ -189,10 +189,10 @@ class SystemDescriptor(Message, frozen=True, kw_only=True):
     expires_at: Timestamp
     supersedes: Maybe[Digest] = None
     status_uri: Maybe[Uri] = None
-    nodes: Annotated[tuple[Node, ...], Items(1)]
-    switches: Annotated[tuple[Switch, ...], Items()] = ()
-    links: Annotated[tuple[Link, ...], Items()] = ()
-    memory_views: Annotated[tuple[MemoryView, ...], Items()] = ()
+    nodes: Annotated[tuple[Node, ...], Items(1, 65536)]
+    switches: Annotated[tuple[Switch, ...], Items(0, 65536)] = ()
+    links: Annotated[tuple[Link, ...], Items(0, 524288)] = ()
+    memory_views: Annotated[tuple[MemoryView, ...], Items(0, 524288)] = ()
     power_domains: Annotated[tuple[PowerDomain, ...], Items()] = ()
     extensions: Annotated[dict[Domain, JsonObject], Entries()] = field(default_factory=dict)
     critical: Annotated[tuple[Domain, ...], Items()] = ()

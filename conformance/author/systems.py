@@ -397,19 +397,6 @@ def write_partitions() -> Book:
         more,
         ("/partitions/profiles/0/consumes/cores", "17"),
     )
-    most = whole.good(
-        "partitions-256-counters",
-        "ACP-Q01",
-        "256 counters are allowed",
-        ("/partitions/counters", {"cores": "16", **{f"c{i:03}": "1" for i in range(255)}}),
-    )
-    most.bad(
-        "partitions-257-counters",
-        "ACP-Q01",
-        "one counter more",
-        "sums of partitions are to be bounded",
-        ("/partitions/counters/one-more", "1"),
-    )
     _slices(book, more)
     _units(book)
     return book

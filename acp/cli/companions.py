@@ -1,0 +1,278 @@
+"""Documents beside those that a command judges: the options ``--with`` and ``--reference``.
+
+What cannot be accepted is not held. It is reported as an error of its own file, since a rule that
+would have looked there looks nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+import click
+
+from acp import documents, files
+from acp.cli.inputs import expand, open_input
+from acp.cli.options import FILE, together
+from acp.cli.output import Finding, findings, progress
+from acp.diagnostics import Refused, Severity, SignatureError
+from acp.dsse import Envelope
+from acp.holdings import Holdings, missing
+from acp.v1.capability import CapabilityDescriptor
+from acp.v1.status import StatusList
+
+if TYPE_CHECKING:
+    from acp.message import Message
+    from acp.policy import TrustPolicy
+
+SHIPPED: Final = Path("shipped")
+"""What stands for the reference descriptors of this distribution in place of a path."""
+
+_SHOWN: Final = 100
+
+companion_options = together(
+    click.option(
+        "--with",
+        "others",
+        type=FILE,
+        multiple=True,
+        metavar="FILE",
+        help=(
+            "Judge by this document too, or by all in this folder: descriptors of a system's "
+            "nodes, the whole of a slice, measurement records, status lists; 'shipped' stands for "
+            "the descriptors of 'acp show --reference'. Can be repeated."
+        ),
+    ),
+    click.option(
+        "--reference",
+        "references",
+        type=FILE,
+        multiple=True,
+        metavar="FILE",
+        help=(
+            "Warn where a descriptor differs from this one, or one in this folder, for the same "
+            "product; 'shipped' stands for those of 'acp show --reference'. Can be repeated."
+        ),
+    ),
+)
+
+
+class Opened(NamedTuple):
+    """A companion that was read.
+
+    Attributes:
+        kind: What it says it is.
+        judge: Returns the document if it is accepted beside these status lists, or raises Refused.
+    """
+
+    kind: type[Message]
+    judge: Judge
+
+
+Judge: TypeAlias = Callable[[tuple[StatusList, ...]], "Message"]
+
+
+@dataclass(slots=True)
+class Companions:
+    """What became of the companions.
+
+    Attributes:
+        held: The accepted ones that rules look at.
+        status_lists: The accepted status lists.
+        findings: What is wrong with the others.
+    """
+
+    held: Holdings = field(default_factory=Holdings)
+    status_lists: tuple[StatusList, ...] = ()
+    findings: list[Finding] = field(default_factory=list)
+
+
+def unsigned(
+    others: tuple[Path, ...],
+    references: tuple[Path, ...],
+    *,
+    now: datetime,
+    understood: Collection[str] = (),
+    told: Collection[Path] = (),
+) -> Companions:
+    """Return the companions of documents whose signatures are not looked at.
+
+    Args:
+        others: Files and folders of ``--with``.
+        references: Files and folders of ``--reference``.
+        now: The moment to judge by.
+        understood: Names of critical extensions that are understood.
+        told: Files about which the command reports anyway.
+    """
+    from acp import rules
+
+    def opened(path: Path) -> Opened:
+        found = open_input(path)
+        document = found.document()
+
+        def judge(lists: tuple[StatusList, ...]) -> Message:
+            context = rules.Context(now=now, status_lists=lists, understood=frozenset(understood))
+            broken = rules.check(document, context)
+            if any(one.severity is Severity.ERROR for one in broken):
+                raise Refused(*found.placed(broken))
+            return document
+
+        return Opened(found.kind, judge)
+
+    return _gathered(others, references, opened, told)
+
+
+def signed(
+    others: tuple[Path, ...],
+    references: tuple[Path, ...],
+    policy: TrustPolicy,
+    *,
+    now: datetime,
+    understood: Collection[str] = (),
+    told: Collection[Path] = (),
+) -> Companions:
+    """Return the companions of documents whose signatures are checked: theirs are, too.
+
+    Args:
+        others: Files and folders of ``--with``.
+        references: Files and folders of ``--reference``.
+        policy: What is trusted.
+        now: The moment to judge by.
+        understood: Names of critical extensions that are understood.
+        told: Files about which the command reports anyway.
+    """
+    from acp.acceptance import accept
+
+    if SHIPPED in others:
+        raise click.BadParameter("'shipped' is for --reference: what is shipped is not signed")
+
+    def opened(path: Path) -> Opened:
+        data = files.read(path)
+
+        def judge(lists: tuple[StatusList, ...]) -> Message:
+            return accept(data, policy, now=now, status_lists=lists, understood=understood).document
+
+        payload_type = Envelope.from_bytes(data).payload_type
+        kind = documents.SIGNED.get(payload_type)
+        if kind is None:
+            reason = f"found payload type {payload_type!r}, which is of no document of ACP"
+            raise SignatureError.because("ENV-E3", reason, "/payloadType")
+        return Opened(kind, judge)
+
+    return _gathered(others, references, opened, told)
+
+
+def not_given(document: Message, held: Holdings) -> tuple[str, dict[str, object]]:
+    """Return what to say of documents that a document names and that were not looked at.
+
+    Returns:
+        A remark for people, and members for ``--format json``; both empty where nothing is missing.
+    """
+    names = missing(document, held)
+    if not names:
+        return "", {}
+    noun = "document" if len(names) == 1 else "documents"
+    remark = f"not looked at: {len(names)} {noun} that it names (give them by --with)"
+    return remark, {"not_given": list(names[:_SHOWN])}
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """Companions on their way to being accepted.
+
+    Attributes:
+        told: Files about which the command reports anyway.
+        waiting: What was read and not judged yet, with the file, and whether it is a reference.
+        findings: What is wrong with the others.
+    """
+
+    told: Collection[Path]
+    waiting: list[tuple[Path, Opened, bool]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def open(self, opened: Callable[[Path], Opened], path: Path, *, is_reference: bool) -> None:
+        """Read a file."""
+        try:
+            one = opened(path)
+            if is_reference and one.kind is not CapabilityDescriptor:
+                reason = f"this is a {one.kind.__name__}; a reference is a CapabilityDescriptor"
+                raise Refused.because("ENV-S3", reason)
+        except Refused as refusal:
+            self._refuse(path, refusal)
+        else:
+            self.waiting.append((path, one, is_reference))
+
+    def status_lists(self) -> tuple[StatusList, ...]:
+        """Return the status lists, each judged by itself, and then beside all others.
+
+        An old list may come before the newer one.
+        """
+        lists = [entry for entry in self.waiting if entry[1].kind is StatusList]
+        self.waiting = [entry for entry in self.waiting if entry[1].kind is not StatusList]
+        known: tuple[StatusList, ...] = ()
+        for _ in ("by itself", "beside all others"):
+            judged = [(entry, self._judge(entry, known)) for entry in lists]
+            lists = [entry for entry, document in judged if document is not None]
+            known = tuple(document for _, document in judged if isinstance(document, StatusList))
+        return known
+
+    def others(
+        self, lists: tuple[StatusList, ...]
+    ) -> tuple[list[Message], list[CapabilityDescriptor]]:
+        """Return the other documents, and the references."""
+        accepted: list[Message] = []
+        trusted: list[CapabilityDescriptor] = []
+        for entry in self.waiting:
+            document = self._judge(entry, lists)
+            if entry[2] and isinstance(document, CapabilityDescriptor):
+                trusted.append(document)
+            elif document is not None:
+                accepted.append(document)
+        return accepted, trusted
+
+    def _judge(
+        self, entry: tuple[Path, Opened, bool], lists: tuple[StatusList, ...]
+    ) -> Message | None:
+        path, one, _ = entry
+        try:
+            return one.judge(lists)
+        except Refused as refusal:
+            self._refuse(path, refusal)
+            return None
+
+    def _refuse(self, path: Path, refusal: Refused) -> None:
+        if path not in self.told:
+            self.findings += findings(refusal, str(path))
+
+
+def _gathered(
+    others: tuple[Path, ...],
+    references: tuple[Path, ...],
+    opened: Callable[[Path], Opened],
+    told: Collection[Path],
+) -> Companions:
+    """Judge status lists first, and the rest by them."""
+    gathering = _Gathering(told)
+    given = [(path, False) for path in expand(_without_shipped(others))]
+    given += [(path, True) for path in expand(_without_shipped(references))]
+    for path, is_reference in progress(given, "companions"):
+        gathering.open(opened, path, is_reference=is_reference)
+    lists = gathering.status_lists()
+    accepted, trusted = gathering.others(lists)
+    held = Holdings.of([*accepted, *_shipped(others)], references=[*trusted, *_shipped(references)])
+    return Companions(held, lists, gathering.findings)
+
+
+def _without_shipped(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    return tuple(path for path in paths if path != SHIPPED)
+
+
+def _shipped(paths: tuple[Path, ...]) -> list[CapabilityDescriptor]:
+    if SHIPPED not in paths:
+        return []
+    from acp import reference
+
+    return [reference.load(name) for name in reference.names()]
