@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import NamedTuple, Self
 
 from typing_extensions import override
 
@@ -25,6 +25,13 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
+class Place(NamedTuple):
+    """A place in a text that somebody wrote by hand; both numbers count from 1."""
+
+    line: int
+    column: int
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One finding about one place of one document.
@@ -34,26 +41,30 @@ class Diagnostic:
         severity: Whether the finding refuses the document.
         path: RFC 6901 JSON Pointer to the place; empty for the whole document.
         message: What was found, what was allowed, and how to fix it.
+        place: Line and column, where the document was written by hand.
     """
 
     code: str
     severity: Severity
     path: str
     message: str
+    place: Place | None = None
 
     @override
     def __str__(self) -> str:
         """Return the finding as one line for a terminal or a log."""
-        place = f" at {self.path}" if self.path else ""
-        return f"{self.code} {self.severity}{place}: {self.message}"
+        path = f" at {self.path}" if self.path else ""
+        place = f" (line {self.place.line}, column {self.place.column})" if self.place else ""
+        return f"{self.code} {self.severity}{path}{place}: {self.message}"
 
-    def as_json(self) -> dict[str, str]:
+    def as_json(self) -> dict[str, str | int]:
         """Return the finding as the JSON object that ``--format json`` prints."""
         return {
             "code": self.code,
             "severity": str(self.severity),
             "path": self.path,
             "message": self.message,
+            **(self.place._asdict() if self.place else {}),
         }
 
 

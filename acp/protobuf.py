@@ -8,47 +8,55 @@ from __future__ import annotations
 import importlib
 from typing import Any, TypeVar
 
-from google.protobuf import json_format, message, unknown_fields
+from google.protobuf import json_format, message
 
-from acp.canonical import Limits, collector_paused
-from acp.diagnostics import DecodeError, StructureError
+from acp import wire
+from acp.canonical import MAX_INTEGER, canonicalize, collector_paused
+from acp.diagnostics import DecodeError
 from acp.message import Message
 
 M = TypeVar("M", bound=Message)
 
 
 def to_binary(document: Message) -> bytes:
-    """Return the binary encoding of `document`: equal documents give equal bytes."""
+    """Return the binary encoding of `document`: equal documents give equal bytes.
+
+    Raises:
+        DecodeError: It would be more than `from_binary` takes (ENV-P1).
+    """
+    kind = _class_of(type(document))
     with collector_paused():
-        encoded = json_format.ParseDict(document.to_json(), _class_of(type(document))())
-        return bytes(encoded.SerializeToString(deterministic=True))
+        try:
+            encoded = json_format.ParseDict(document.to_json(), kind())
+        except json_format.ParseError as error:
+            raise DecodeError.because("ENV-P1", f"has no binary form: {error}") from None
+        data = bytes(encoded.SerializeToString(deterministic=True))
+    wire.check(data, kind.DESCRIPTOR)
+    return data
 
 
 def from_binary(data: bytes, kind: type[M]) -> M:
     """Return the document of type `kind` that `data` encodes.
 
     Raises:
-        DecodeError: `data` is longer than a JSON text may be (ENV-J3).
-        StructureError: `data` is no such message, or departs from the schema as `Message.from_json`
-            says; unknown fields, unknown enum numbers and explicit zeros of enums are refused.
+        DecodeError: `data` is no such message, or too much of one (ENV-P1), or stands for what JSON
+            cannot say (ENV-J1 to ENV-J4).
+        StructureError: It departs from the schema as `Message.from_json` says; unknown fields,
+            unknown enum numbers and explicit zeros of enums are refused.
     """
-    most = Limits().max_bytes
-    if len(data) > most:
-        raise DecodeError.because("ENV-J3", f"has {len(data)} bytes; at most {most} are allowed")
-    try:
-        decoded = _class_of(kind).FromString(data)
-    except message.DecodeError:
-        reason = f"the bytes are not a protobuf message {kind.PROTO_NAME}"
-        raise StructureError.because("ENV-S3", reason) from None
-    _refuse_unknown(decoded)
+    known = _class_of(kind)
+    wire.check(data, known.DESCRIPTOR)
     try:
         with collector_paused():
-            value = json_format.MessageToDict(decoded)
-        if "extensions" in value:
-            value["extensions"] = _integral(value["extensions"])
+            value = json_format.MessageToDict(known.FromString(data))
+    except message.DecodeError:
+        reason = f"the bytes are not a protobuf message {kind.PROTO_NAME}"
+        raise DecodeError.because("ENV-P1", reason) from None
     except json_format.SerializeToJsonError as error:
-        raise StructureError.because("ENV-S3", f"has no JSON form: {error}") from None
-    return kind.from_json(value)
+        raise DecodeError.because("ENV-P1", f"has no JSON form: {error}") from None
+    if "extensions" in value:
+        value["extensions"] = _integral(value["extensions"])
+    return kind.from_text(canonicalize(value))
 
 
 def _class_of(kind: type[Message]) -> Any:
@@ -57,30 +65,11 @@ def _class_of(kind: type[Message]) -> Any:
 
 
 def _integral(value: Any) -> Any:
-    """Return `value` with the doubles of ``Struct`` that are integers as integers again."""
+    """Return `value` with the doubles of ``Struct`` that are exact integers as integers again."""
     if isinstance(value, dict):
         return {name: _integral(member) for name, member in value.items()}
     if isinstance(value, list):
         return [_integral(element) for element in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _refuse_unknown(root: Any) -> None:
-    pending = [root]
-    while pending:
-        inner = pending.pop()
-        unknown: Any = unknown_fields.UnknownFieldSet(inner)
-        if len(unknown):
-            number = unknown[0].field_number
-            reason = f"{inner.DESCRIPTOR.full_name} has no field number {number}"
-            raise StructureError.because("ENV-S2", reason)
-        for field, value in inner.ListFields():
-            if field.message_type is None:
-                continue
-            if field.message_type.GetOptions().map_entry:
-                if field.message_type.fields_by_name["value"].message_type is not None:
-                    pending.extend(value.values())
-            elif hasattr(value, "DESCRIPTOR"):
-                pending.append(value)
-            else:
-                pending.extend(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_INTEGER:
+        return int(value)
+    return value

@@ -22,7 +22,7 @@ PHASES: Final = (
 )
 
 _RULES: Final = (
-    (r"ENV-J\d+", "decode"),
+    (r"ENV-[JPY]\d+", "decode"),
     (r"ENV-S\d+|ACP-U01", "schema"),
     (r"CEP-I3", "canonical"),
     (r"ENV-E\d+|ENV-T1|CEP-I1", "signature"),

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any, Final, TypeAlias, TypeVar
 
-from acp import canonical, documents, rules
+from acp import canonical, documents, protobuf, rules, yaml_text
 from acp.acceptance import accept
 from acp.diagnostics import Diagnostic, Refused, Severity
 from acp.dsse import Envelope
@@ -31,6 +31,8 @@ M = TypeVar("M", bound=Message)
 
 FEATURES: Final = (
     "json",
+    "yaml",
+    "binary",
     "keys",
     "envelope",
     "ecdsa-p256",
@@ -116,6 +118,17 @@ def rejected(codes: Iterable[str]) -> Json:
 def judge_canonical(request: Json) -> Judged:
     """Return the digest of a JSON text's canonical form."""
     return Judged(canonical.digest(canonical.decode(given(request, "input"))))
+
+
+def judge_yaml(request: Json) -> Judged:
+    """Return the digest of the value that a YAML text stands for."""
+    return Judged(canonical.digest(yaml_text.decode(given(request, "input"))))
+
+
+def judge_binary(request: Json) -> Judged:
+    """Return the identity of a document in the binary encoding."""
+    document = protobuf.from_binary(given(request, "input"), _KINDS[request["type"]])
+    return Judged(documents.digest(document))
 
 
 def judge_key(request: Json) -> Judged:
@@ -232,6 +245,8 @@ def holdings(request: Json) -> Holdings:
 
 OPERATIONS: Final[Mapping[str, Callable[[Json], Judged]]] = {
     "canonical": judge_canonical,
+    "yaml": judge_yaml,
+    "binary": judge_binary,
     "key": judge_key,
     "document": judge_document,
     "envelope": judge_envelope,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from acp import documents, files
-from acp.canonical import decode
+from acp.canonical import canonicalize, decode
 from acp.cli.output import about
 from acp.diagnostics import (
     Diagnostic,
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from acp.canonical import JsonValue
     from acp.message import Message
 
+_YAML: Final = (".yaml", ".yml")
+"""How the names of files end that are read as YAML."""
+
 _ELSEWHERE: Final = {
     "acp-trust/1": "see 'acp policy'",
     "cep/1": "see 'cep show', 'cep verify' and 'cep sign'",
@@ -35,15 +39,17 @@ class Input:
 
     Attributes:
         file: Name of the file as the user gave it.
-        payload: The exact bytes of the document.
+        payload: The exact bytes of the document; the canonical JSON of one that is in YAML.
         value: The JSON value of `payload`.
         envelope: What the document came in, unverified; None for a bare document.
+        written: The YAML that `payload` was made of; None where it was JSON.
     """
 
     file: str
     payload: bytes
     value: JsonValue
     envelope: Envelope | None
+    written: bytes | None = None
 
     @property
     def kind(self) -> type[Message]:
@@ -76,7 +82,20 @@ class Input:
             StructureError: As `kind`, or the document has the wrong structure (ENV-S1 to ENV-S4,
                 ACP-U01).
         """
-        return self.kind.from_text(self.payload)
+        try:
+            return self.kind.from_text(self.payload)
+        except StructureError as refusal:
+            raise StructureError(*self.placed(refusal.diagnostics)) from None
+
+    def placed(self, diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+        """Return findings about the document, with line and column where it was written in YAML."""
+        found = tuple(diagnostics)
+        if self.written is None or not found:
+            return found
+        from acp.yaml_text import places
+
+        at = places(self.written, {one.path for one in found})
+        return tuple(replace(one, place=at[one.path]) for one in found)
 
     @property
     def identity(self) -> str:
@@ -89,15 +108,22 @@ class Input:
         return "" if self.envelope is None else " (signatures not checked)"
 
 
-def open_input(path: Path) -> Input:
+def open_input(path: Path, *, yaml: bool | None = None) -> Input:
     """Read a file and, where it holds an envelope, look inside without checking signatures.
+
+    Args:
+        path: The file.
+        yaml: Whether it holds YAML; None to tell by its name.
 
     Raises:
         FileRefusedError: The file cannot be read (ENV-F1), is not strict JSON (ENV-J1 to ENV-J4),
-            or is a malformed envelope (ENV-E1, ENV-E2, ENV-E4).
+            or YAML if its name says so (ENV-Y1 to ENV-Y3), or is a malformed envelope (ENV-E1,
+            ENV-E2, ENV-E4).
     """
     with about(path):
         data = files.read(path)
+        if path.suffix in _YAML if yaml is None else yaml:
+            return _from_yaml(path, data)
         value = decode(data)
         if isinstance(value, dict) and "payloadType" in value:
             envelope = Envelope.from_bytes(data)
@@ -105,8 +131,18 @@ def open_input(path: Path) -> Input:
         return Input(str(path), data, value, None)
 
 
+def _from_yaml(path: Path, data: bytes) -> Input:
+    from acp import yaml_text
+
+    value = yaml_text.decode(data)
+    if isinstance(value, dict) and "payloadType" in value:
+        reason = "an envelope is JSON: what is signed is bytes; see 'acp sign'"
+        raise SignatureError.because("ENV-E1", reason)
+    return Input(str(path), canonicalize(value), value, None, data)
+
+
 def expand(paths: tuple[Path, ...]) -> list[Path]:
-    """Return the files, and for each folder the ``*.json`` below it, by name.
+    """Return the files, and for each folder those below it that hold JSON or YAML, by name.
 
     Raises:
         FileRefusedError: A folder has none, or cannot be read (ENV-F1).
@@ -116,9 +152,13 @@ def expand(paths: tuple[Path, ...]) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(file for file in path.rglob("*.json") if not file.is_dir())
+        inside = sorted(file for file in path.rglob("*") if _holds_document(file))
         if not inside:
-            reason = "the folder has no file whose name ends with .json"
+            reason = "the folder has no file whose name ends with .json, .yaml or .yml"
             raise FileRefusedError(str(path), Diagnostic("ENV-F1", Severity.ERROR, "", reason))
         found += inside
     return found
+
+
+def _holds_document(file: Path) -> bool:
+    return file.suffix in (".json", *_YAML) and not file.is_dir()

@@ -65,14 +65,18 @@ class Finding:
     diagnostic: Diagnostic
     file: str = ""
 
-    def as_json(self) -> dict[str, str]:
+    def as_json(self) -> dict[str, str | int]:
         """Return the members that ``--format json`` prints; ``file`` only where there is one."""
         return self.diagnostic.as_json() | ({"file": self.file} if self.file else {})
 
     def line(self) -> str:
-        """Return the finding as one coloured line: ``file: severity code path: message``."""
+        """Return the finding as one coloured line: ``file: severity code path: message``.
+
+        Where line and column are known they follow the file, as editors know it of compilers.
+        """
         found = self.diagnostic
-        file = f"{one_line(self.file)}: " if self.file else ""
+        place = f"{found.place.line}:{found.place.column}:" if self.file and found.place else ""
+        file = f"{one_line(self.file)}:{place} " if self.file else ""
         severity = click.style(str(found.severity), fg=_COLOURS[found.severity], bold=True)
         path = f" {one_line(found.path)}" if found.path else ""
         return f"{file}{severity} {found.code}{path}: {one_line(found.message)}"

@@ -39,8 +39,9 @@ def sign(
 ) -> Outcome:
     """Validate FILE and put its exact bytes into a signed envelope.
 
-    A document that breaks a rule is not signed; warnings do not hinder. Where FILE is an envelope,
-    the signatures are added to those it has.
+    Of a FILE in YAML it is the canonical JSON that is signed. A document that breaks a rule is not
+    signed; warnings do not hinder. Where FILE is an envelope, the signatures are added to those it
+    has.
     """
     from acp import rules
 
@@ -48,7 +49,7 @@ def sign(
     opened = open_input(file)
     with about(file):
         kind = opened.kind
-        diagnostics = rules.check(opened.document(), context)
+        diagnostics = opened.placed(rules.check(opened.document(), context))
     found = [Finding(diagnostic, str(file)) for diagnostic in diagnostics]
     if not Outcome(findings=found).ok:
         return Outcome(text="not signed", findings=found)

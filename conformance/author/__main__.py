@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from conformance.author import (
     descriptors,
+    descriptors_compute,
+    descriptors_memory,
+    descriptors_operations,
     envelopes,
     evidence,
+    forms,
     json_text,
     key_files,
+    mistakes,
     plan_cases,
     receipts,
     systems,
@@ -29,12 +34,18 @@ FOLDER: Final = Path(__file__).resolve().parents[1] / "vectors" / "1"
 
 CHAPTERS: Final[tuple[Chapter, ...]] = (
     json_text.write,
+    forms.write_yaml,
+    forms.write_binary,
     key_files.write,
     envelopes.write,
     envelopes.write_trust,
     descriptors.write,
     descriptors.write_systems,
     descriptors.write_status,
+    descriptors_compute.write,
+    descriptors_memory.write,
+    descriptors_operations.write,
+    mistakes.write,
     systems.write_links,
     systems.write_partitions,
     evidence.write,
@@ -44,6 +55,8 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
 
 FEATURES: Final = {
     "json": "Strict JSON, its canonical form and digest (operation `canonical`).",
+    "yaml": "Documents that are written in YAML (operation `yaml`).",
+    "binary": "Documents in protobuf's binary encoding (operation `binary`).",
     "keys": "Ed25519 public keys in PEM (operation `key`).",
     "ecdsa-p256": "ECDSA over P-256 with SHA-256, wherever keys and signatures occur.",
     "envelope": "DSSE envelopes under a trust policy (operation `envelope`).",
@@ -65,6 +78,8 @@ PROFILES: Final = {
 SMOKE: Final = [
     {"good": "json-plain", "bad": "json-repeated-name"},
     {"good": "descriptor", "bad": "descriptor-no-issuer"},
+    {"good": "yaml-plain", "bad": "yaml-anchor"},
+    {"good": "binary-status", "bad": "binary-unknown-field"},
     {"good": "key-ed25519", "bad": "key-rsa"},
     {"good": "system", "bad": "system-lost-node"},
     {"good": "status", "bad": "status-due"},

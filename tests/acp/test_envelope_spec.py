@@ -91,7 +91,7 @@ def test_limits_and_types_are_those_of_the_code(text):
 def test_every_code_of_the_trust_layer_is_a_rule_of_the_text(text, repository):
     rules = re.findall(r"^\*\*(ENV-\w+)\*\* \S", text, flags=re.MULTILINE)
     assert len(rules) == len(set(rules))
-    modules = ("canonical", "keys", "dsse", "policy", "trust")
+    modules = ("canonical", "keys", "dsse", "policy", "protobuf", "trust", "yaml_text")
     sources = "".join((repository / "acp" / f"{name}.py").read_text() for name in modules)
     elsewhere = ("ENV-S", "ENV-F")
     raised = set(re.findall(r'"(ENV-\w+)"', sources))
