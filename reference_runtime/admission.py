@@ -259,8 +259,8 @@ def _chosen(
             key
             for key, one in descriptors.items()
             if any(
-                one.subject == device.described.subject and not _other_software(one, device)
-                for device in present
+                one.subject == here.subject and not other_software(one, here)
+                for here in (device.described for device in present)
             )
         ]
         for slot, descriptors in choices.items()
@@ -287,7 +287,7 @@ def _match(
         for index, (slot, descriptor) in enumerate(wanted):
             if index in matched or descriptor.subject != device.described.subject:
                 continue
-            if not _other_software(descriptor, device):
+            if not other_software(descriptor, device.described):
                 matched[index] = AdmittedDevice(slot, digest(descriptor.to_json()), device)
     missing = [
         _absent(index, slot, descriptor, seen)
@@ -307,7 +307,7 @@ def _absent(
     for device in seen:
         if descriptor.subject == device.described.subject:
             reason = (
-                f"device {slot!r}: {'; '.join(_other_software(descriptor, device))}; "
+                f"device {slot!r}: {'; '.join(other_software(descriptor, device.described))}; "
                 "probe and compile again, or install what was described"
             )
             return Diagnostic("RUN-D2", Severity.ERROR, path, reason)
@@ -320,9 +320,9 @@ def _absent(
     return Diagnostic("RUN-D1", Severity.ERROR, path, reason)
 
 
-def _other_software(descriptor: CapabilityDescriptor, device: PresentDevice) -> list[str]:
+def other_software(descriptor: CapabilityDescriptor, device: DescribedDevice) -> list[str]:
     """Return how the software that is here differs from what the descriptor holds for."""
-    here = {one.component: one for one in device.described.software}
+    here = {one.component: one for one in device.software}
     differences = []
     for one in descriptor.software:
         found = here.get(one.component)

@@ -162,7 +162,7 @@ def devices(
             point
             for key in sorted(referenced & set(by_record))
             for point in by_record[key].points
-            if point.unit == "NANOSECONDS"
+            if point.unit == "NANOSECONDS" and (point.op == _CALL or point.op in OPERATIONS)
         ]
         call_ns, curves = _curves(points, descriptor)
         spread, delay_ns = _slowest(points)

@@ -1,4 +1,4 @@
-"""``acp probe``: find the devices of this machine, measure them, and describe them."""
+"""``acp probe``: find the devices of this machine, describe them, and measure them briefly."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import click
 from acp import files
 from acp.cli.options import domain, labels
 from acp.cli.output import Command, Finding, Outcome, note, progress
-from acp.diagnostics import Diagnostic, FileRefusedError, Refused, Severity
+from acp.diagnostics import Diagnostic, FileRefusedError, Severity
+from reference_runtime.probe.sources import SOURCES
 
 if TYPE_CHECKING:
     from acp.message import Message
-    from reference_runtime.adapter import Adapter
+    from reference_runtime.adapter import Adapter, DescribedDevice
     from reference_runtime.probe.documents import Header, ProbedDevice
     from reference_runtime.probe.micro import Effort
+    from reference_runtime.probe.sources.found import Found
     from reference_runtime.registry import InstalledAdapter
 
 OWN: Final = "acp-cep"
-
-_SCALES: Final = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
 @click.command(
@@ -32,7 +32,8 @@ _SCALES: Final = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
     example=(
         "acp probe -o devices --issuer example.com\n"
         "acp sign devices/torch-cpu.descriptor.json --key vendor.pem \\\n"
-        "    -o devices/torch-cpu.descriptor.dsse.json"
+        "    -o devices/torch-cpu.descriptor.dsse.json\n"
+        "acp probe --inventory"
     ),
 )
 @click.option(
@@ -81,39 +82,70 @@ _SCALES: Final = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
     metavar="DISTRIBUTION",
     help=f"Load adapters of this distribution besides those of {OWN}. Can be repeated.",
 )
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    type=click.Choice(tuple(SOURCES)),
+    help="Look for devices with this library. Can be repeated. [default: all]",
+)
+@click.option(
+    "--inventory", is_flag=True, help="Only list what is here: measure nothing, write nothing."
+)
 def probe(
     output: Path,
     issuer: str,
     validity_days: int,
     places: tuple[str, ...],
-    quick: bool,  # noqa: FBT001 - a click flag
+    quick: bool,
     names: tuple[str, ...],
     distributions: tuple[str, ...],
+    sources: tuple[str, ...],
+    inventory: bool,
 ) -> Outcome:
-    """Describe and measure the devices that the installed adapters drive.
+    """Find the devices of this machine; describe and measure those that an adapter drives.
 
-    Writes ADAPTER.descriptor.json and ADAPTER.measurement.json for each device and software stack,
-    and system.json for all of them; 'acp sign' signs them. Each stack is measured in turn: on one
-    machine they share silicon.
+    Says for every library that can tell of devices what it found, or why it found nothing. Writes
+    ADAPTER.descriptor.json and ADAPTER.measurement.json for each device and software stack, and
+    system.json for all of them; 'acp sign' signs them. Each stack is measured in turn: on one
+    machine they share silicon. 'acp measure' measures longer, and more.
     """
     from acp.rules import Context, check
+    from reference_runtime.probe import listing
     from reference_runtime.probe.documents import Header, system
+    from reference_runtime.probe.inventory import ask, driving
     from reference_runtime.probe.micro import FULL, QUICK
 
     now = datetime.now(UTC).replace(microsecond=0)
     header = Header(issuer, now, timedelta(days=validity_days))
-    _make_directory(output)
-    devices: list[ProbedDevice] = []
+    if not inventory:
+        make_directory(output)
+    answers = ask(sources or tuple(SOURCES), watched=lambda them: progress(them, "sources"))
+    here = [one for answer in answers for one in answer.found]
     missing: dict[str, str] = {}
-    for name, adapter in _adapters(names, {OWN, *distributions}, missing):
-        devices += _probe(name, adapter, header, QUICK if quick else FULL)
-    if not devices:
+    driven_here = [
+        (label, adapter, device)
+        for name, adapter in allowed_adapters(names, {OWN, *distributions}, missing)
+        for label, device in described(name, adapter)
+    ]
+    driven = {one.unit_id: driving(one, [(n, d) for n, _, d in driven_here]) for one in here}
+    listed = listing.as_text(answers, driven)
+    data = listing.as_data(answers, driven)
+    skipped = [f"skipped {name}: {reason}" for name, reason in missing.items()]
+    if inventory:
+        return Outcome("\n".join([listed, *skipped]), {**data, "skipped": missing})
+    if not driven_here:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
-        raise Refused.because(
-            "RUN-A2",
-            f"no device was found ({reasons or 'no adapter is installed'}); "
-            f"install the device stacks with: pip install '{OWN}[adapters]'",
+        message = (
+            f"no adapter drives a device here ({reasons or 'no adapter is installed'}); "
+            f"install the device stacks with: pip install '{OWN}[adapters]'"
         )
+        finding = Finding(Diagnostic("RUN-A2", Severity.ERROR, "", message))
+        return Outcome(listed, {**data, "skipped": missing}, [finding])
+    devices = [
+        _probe(label, adapter, device, header, QUICK if quick else FULL, here)
+        for label, adapter, device in driven_here
+    ]
     documents: dict[str, Message] = {}
     for device in devices:
         documents[f"{device.name}.descriptor.json"] = device.descriptor
@@ -125,8 +157,9 @@ def probe(
         files.write(path, (json.dumps(document.to_json(), indent=2) + "\n").encode())
         findings += [Finding(f, str(path)) for f in check(document, Context(now=now))]
     return Outcome(
-        text=_table(devices, missing, output),
+        text="\n".join([listed, "", *_table(devices, output), *skipped]),
         data={
+            **data,
             "devices": [_summary(device, output) for device in devices],
             "system": str(output / "system.json"),
             "skipped": missing,
@@ -135,7 +168,12 @@ def probe(
     )
 
 
-def _make_directory(path: Path) -> None:
+def make_directory(path: Path) -> None:
+    """Make a directory for documents, and those above it.
+
+    Raises:
+        FileRefusedError: That is not possible (ENV-F2).
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -144,7 +182,7 @@ def _make_directory(path: Path) -> None:
         raise FileRefusedError(str(path), diagnostic) from error
 
 
-def _adapters(
+def allowed_adapters(
     names: Sequence[str], allowed: set[str], missing: dict[str, str]
 ) -> Iterator[tuple[str, Adapter]]:
     """Yield the adapters to probe with.
@@ -172,22 +210,33 @@ def _allowed_names(found: Sequence[InstalledAdapter], allowed: set[str]) -> list
     return [a.name for a in found if a.distribution in permitted]
 
 
-def _probe(name: str, adapter: Adapter, header: Header, effort: Effort) -> list[ProbedDevice]:
-    """Return the documents about every device that an adapter drives."""
+def described(name: str, adapter: Adapter) -> Iterator[tuple[str, DescribedDevice]]:
+    """Yield the devices that an adapter drives, each with its name in documents."""
+    devices = adapter.describe()
+    for number, device in enumerate(devices):
+        yield name if len(devices) == 1 else f"{name}-{number}", device
+
+
+def _probe(
+    label: str,
+    adapter: Adapter,
+    device: DescribedDevice,
+    header: Header,
+    effort: Effort,
+    here: Sequence[Found],
+) -> ProbedDevice:
+    """Return the documents about a device, with what its driver tells of it."""
     from reference_runtime.probe.documents import probed
+    from reference_runtime.probe.inventory import driving
     from reference_runtime.probe.micro import measure
     from reference_runtime.probe.workloads import workloads
 
-    devices = adapter.describe()
-    made = []
-    for number, device in enumerate(devices):
-        label = name if len(devices) == 1 else f"{name}-{number}"
-        note(f"{label}: {device.subject.model}, {device.unit_id}")
-        measured = measure(adapter, device, effort, progress(workloads(), "operations"))
-        for reason in measured.skipped:
-            note(f"{label}: not measured: {reason}")
-        made.append(probed(label, device, measured, header))
-    return made
+    note(f"{label}: {device.subject.model}, {device.unit_id}")
+    measured = measure(adapter, device, effort, progress(workloads(), "operations"))
+    for reason in measured.skipped:
+        note(f"{label}: not measured: {reason}")
+    same = [found for found in here if driving(found, [(label, device)])]
+    return probed(label, device, measured, header, same[0] if same else None)
 
 
 def _summary(device: ProbedDevice, output: Path) -> dict[str, object]:
@@ -210,17 +259,21 @@ def _summary(device: ProbedDevice, output: Path) -> dict[str, object]:
 
 
 def _numbers(device: ProbedDevice) -> tuple[int | None, int | None, int | None]:
-    """Return f32 rate, memory bandwidth and call overhead: medians of the record."""
+    """Return the f32 rate that was claimed, and medians of memory bandwidth and call overhead."""
     points = device.record.points
 
     def median(unit: str, op: str = "") -> int | None:
         return next((p.p50 for p in points if p.unit == unit and p.op.startswith(op)), None)
 
-    return median("OPS_PER_S"), median("BYTES_PER_S"), median("NANOSECONDS", "call")
+    rates = [rate.peak_ops_per_s for rate in device.descriptor.engines[0].rates]
+    return max(rates, default=None), median("BYTES_PER_S"), median("NANOSECONDS", "call")
 
 
-def _table(devices: Sequence[ProbedDevice], missing: dict[str, str], output: Path) -> str:
-    rows = [("device", "stack", "f32", "memory", "call", "cores", "size")]
+def _table(devices: Sequence[ProbedDevice], output: Path) -> list[str]:
+    from acp.quantities import binary, decimal
+    from reference_runtime.probe.listing import table
+
+    rows = [("described", "stack", "f32", "memory", "call", "cores", "size")]
     for device in devices:
         rate, bandwidth, call = _numbers(device)
         descriptor = device.descriptor
@@ -230,27 +283,11 @@ def _table(devices: Sequence[ProbedDevice], missing: dict[str, str], output: Pat
             (
                 device.name,
                 f"{software.component} {software.version_range.lstrip('=')}",
-                _scaled(rate, "op/s"),
-                _scaled(bandwidth, "B/s"),
+                "-" if rate is None else decimal(rate, "op/s"),
+                "-" if bandwidth is None else decimal(bandwidth, "B/s"),
                 "-" if call is None else f"{call / 1000:.1f} µs",
                 str(descriptor.engines[0].count or "-"),
-                _scaled(main[0].usable_bytes if main else None, "B"),
+                binary(size) if main and (size := main[0].usable_bytes) else "-",
             )
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
-    models = sorted({d.descriptor.subject.model for d in devices})
-    lines.append(f"{', '.join(models)}: {2 * len(devices) + 1} documents in {output}")
-    lines += [f"skipped {name}: {reason}" for name, reason in missing.items()]
-    return "\n".join(lines)
-
-
-def _scaled(value: int | None, unit: str) -> str:
-    if value is None:
-        return "-"
-    for scale, prefix in _SCALES:
-        if value >= scale:
-            return f"{value / scale:.1f} {prefix}{unit}"
-    return f"{value} {unit}"
+    return [*table(rows), f"{2 * len(devices) + 1} documents in {output}"]

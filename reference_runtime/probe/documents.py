@@ -106,9 +106,9 @@ def probed(
         memories=tuple(_memories(device.memories, measured)),
         ops=device.ops,
         queues=device.queues,
-        power=found and found.power,
+        power=found.power if found else None,
         ports=found.ports if found else (),
-        partitions=found and found.partitions,
+        partitions=found.partitions if found else None,
         provenance=(
             *device.provenance,
             *_told(found),

@@ -53,7 +53,8 @@ _EXTENSIONS: Final = (
     "avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16",
     "asimd", "asimdhp", "asimddp", "sve", "sve2", "i8mm", "bf16", "sme",
 )  # fmt: skip
-_MACHINES: Final[Mapping[str, str]] = {"AMD64": "x86-64", "x86_64": "x86-64", "arm64": "aarch64"}
+_MACHINES: Final[Mapping[str, str]] = {"AMD64": "x86-64", "x86_64": "x86-64", "aarch64": "arm64"}
+"""Registered names of architectures by what the system calls them."""
 _UNITS: Final[Mapping[str, int]] = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
@@ -98,7 +99,7 @@ class Processor:
 @cache
 def processor() -> Processor:
     """Return the host's processor."""
-    facts = cpu_facts(_text(CPUINFO))
+    facts = cpu_facts(text(CPUINFO))
     maker = facts.get("vendor_id") or facts.get("CPU implementer") or "unknown"
     plain = re.sub(r"[^a-z0-9]+", "-", maker.lower()).strip("-")
     machine = _MACHINES.get(platform.machine(), platform.machine())
@@ -109,13 +110,13 @@ def processor() -> Processor:
         arch=(machine, *(f"{machine}:{name}" for name in _EXTENSIONS if name in flags)),
         cores=_cores(),
         caches=tuple(_caches()),
-        governor=_text(CPUS / "cpu0/cpufreq/scaling_governor"),
+        governor=text(CPUS / "cpu0/cpufreq/scaling_governor"),
     )
 
 
 def clock_hz() -> int | None:
     """Return the clock that the kernel reports for the first processor, in hertz, if it does."""
-    megahertz = re.fullmatch(r"(\d+)(?:\.(\d{1,6}))?", cpu_facts(_text(CPUINFO)).get("cpu MHz", ""))
+    megahertz = re.fullmatch(r"(\d+)(?:\.(\d{1,6}))?", cpu_facts(text(CPUINFO)).get("cpu MHz", ""))
     if megahertz is None:
         return None
     return int(megahertz[1]) * 10**6 + int((megahertz[2] or "0").ljust(6, "0"))
@@ -128,15 +129,15 @@ def cpu_facts(text: str) -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
-def nbytes(text: str) -> int:
+def nbytes(size: str) -> int:
     """Return a size in bytes that sysfs writes as ``32768K``.
 
     Raises:
         ValueError: The text is no size.
     """
-    match = re.fullmatch(r"(\d+)([KMG]?)", text)
+    match = re.fullmatch(r"(\d+)([KMG]?)", size)
     if match is None:
-        raise ValueError(f"{text!r} is not a size such as '32768K'")
+        raise ValueError(f"{size!r} is not a size such as '32768K'")
     return int(match[1]) * _UNITS[match[2]]
 
 
@@ -149,8 +150,8 @@ def usable_memory() -> int:
     """Return how much main memory this process's control group may use, in bytes."""
     limits = [total_memory()]
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        text = _text(Path(path))
-        limits += [int(text)] if text.isdecimal() else []
+        limit = text(Path(path))
+        limits += [int(limit)] if limit.isdecimal() else []
     return min(limits)
 
 
@@ -161,10 +162,10 @@ def host_id() -> str:
     A digest of the machine id (which must not be published itself, machine-id(5)), or of the host
     name where there is none, and of the processor's model.
     """
-    machine = _text(Path("/etc/machine-id")) or _text(Path("/var/lib/dbus/machine-id"))
+    machine = text(Path("/etc/machine-id")) or text(Path("/var/lib/dbus/machine-id"))
     here = processor()
-    text = "\0".join(("acp unit", machine or platform.node(), here.vendor, here.model))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    words = ("acp unit", machine or platform.node(), here.vendor, here.model)
+    return hashlib.sha256("\0".join(words).encode()).hexdigest()[:16]
 
 
 def host_device(
@@ -182,33 +183,54 @@ def host_device(
         claims: Returns the operations that the stack runs on the named engine.
     """
     here = processor()
+    engines, memories, provenance = silicon()
     return DescribedDevice(
-        subject=Subject(
-            scope="UNIT",
-            vendor=here.vendor,
-            model=here.model,
-            device_class="cpu",
-            arch=here.arch,
-            unit_id=f"{host_id()}:{stack}",
-        ),
+        subject=host_subject(f"{host_id()}:{stack}"),
         operating_point=OperatingPoint(name="default", clock_policy=here.governor or None),
         software=tuple(
             Software(component=name, version_range=f"=={version(name)}")
             for name in (*packages, "acp-cep")
         ),
-        engines=(Engine(id=ENGINE, kind="VECTOR", count=here.cores),),
-        memories=(*_cache_memories(here.caches), _main_memory(here.caches)),
+        engines=engines,
+        memories=memories,
         ops=claims(ENGINE),
         queues=(
             QueueLimit(kind="COMPUTE", max=here.cores),
             QueueLimit(kind="COPY", max=here.cores),
         ),
         provenance=(
-            _told(("/subject", "/engines/0/count", "/queues"), "file:///proc/cpuinfo"),
-            _told(("/memories",), "file:///sys/devices/system/cpu"),
-            _told((f"/memories/{len(here.caches)}",), "file:///proc/meminfo"),
-            Provenance(paths=("/operating_point", "/software", "/ops"), basis="VENDOR_CLAIM"),
+            *provenance,
+            _told(("/queues",), "file:///proc/cpuinfo"),
+            Provenance(paths=("/software", "/ops"), basis="VENDOR_CLAIM"),
         ),
+    )
+
+
+def host_subject(unit_id: str) -> Subject:
+    """Return the host's processor as the subject of a descriptor, or of one stack's on it."""
+    here = processor()
+    return Subject(
+        scope="UNIT",
+        vendor=here.vendor,
+        model=here.model,
+        device_class="cpu",
+        arch=here.arch,
+        unit_id=unit_id,
+    )
+
+
+def silicon() -> tuple[tuple[Engine, ...], tuple[Memory, ...], tuple[Provenance, ...]]:
+    """Return engines and memories of the host, which all stacks share, and who told of them."""
+    here = processor()
+    sources = (
+        _told(("/subject", "/engines/0/count"), "file:///proc/cpuinfo"),
+        _told(("/operating_point", "/memories"), "file:///sys/devices/system/cpu"),
+        _told((f"/memories/{len(here.caches)}",), "file:///proc/meminfo"),
+    )
+    return (
+        (Engine(id=ENGINE, kind="VECTOR", count=here.cores),),
+        (*_cache_memories(here.caches), _main_memory(here.caches)),
+        sources,
     )
 
 
@@ -252,12 +274,13 @@ def _main_memory(caches: tuple[Cache, ...]) -> Memory:
 def _cores() -> int:
     """Return the number of physical cores among the processors that this process may use."""
     siblings = {
-        _text(CPUS / f"cpu{n}/topology/thread_siblings_list") or str(n) for n in _processors()
+        text(CPUS / f"cpu{n}/topology/thread_siblings_list") or str(n) for n in usable_processors()
     }
     return len(siblings)
 
 
-def _processors() -> list[int]:
+def usable_processors() -> list[int]:
+    """Return the numbers of the logical processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
@@ -266,17 +289,17 @@ def _processors() -> list[int]:
 def _caches() -> Iterator[Cache]:
     """Yield data and unified caches by level."""
     found: dict[tuple[int, int, int], set[str]] = {}
-    for number in _processors():
+    for number in usable_processors():
         for index in sorted((CPUS / f"cpu{number}/cache").glob("index*")):
-            if _text(index / "type") in ("Data", "Unified"):
-                level, line = _text(index / "level"), _text(index / "coherency_line_size")
-                key = (int(level), nbytes(_text(index / "size")), int(line))
-                found.setdefault(key, set()).add(_text(index / "shared_cpu_list"))
+            if text(index / "type") in ("Data", "Unified"):
+                level, line = text(index / "level"), text(index / "coherency_line_size")
+                key = (int(level), nbytes(text(index / "size")), int(line))
+                found.setdefault(key, set()).add(text(index / "shared_cpu_list"))
     for (distance, size, width), groups in sorted(found.items()):
         yield Cache(distance, len(groups), size, width)
 
 
-def _text(path: Path) -> str:
+def text(path: Path) -> str:
     """Return the content of a file that the system may have; empty if it has not."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip()

@@ -72,7 +72,7 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
-class _Single:
+class Single:
     """The parts of a region of one operation."""
 
     name: str
@@ -107,35 +107,35 @@ def workloads() -> tuple[Workload, ...]:
     activation = _f32(BATCH, SEQUENCE, HIDDEN)
     heads = _f32(BATCH, HEADS, SEQUENCE, HIDDEN // HEADS)
     tokens = BATCH * SEQUENCE
-    add = _Single("add.Tensor", {"self": activation, "other": activation}, (), {"alpha": 1})
-    gelu = _Single("gelu", {"self": activation}, (), {"approximate": "none"})
-    norm = _Single(
+    add = Single("add.Tensor", {"self": activation, "other": activation}, (), {"alpha": 1})
+    gelu = Single("gelu", {"self": activation}, (), {"approximate": "none"})
+    norm = Single(
         "native_layer_norm",
         {"input": activation, "weight": _f32(HIDDEN), "bias": _f32(HIDDEN)},
         ("weight", "bias"),
         {"normalized_shape": (Dim.constant(HIDDEN),), "eps": 1e-12},
     )
-    embedding = _Single(
+    embedding = Single(
         "embedding",
         {"weight": _f32(ROWS, HIDDEN), "indices": TensorType("i64", (BATCH, SEQUENCE))},
         ("weight",),
     )
-    attention = _Single(
+    attention = Single(
         "scaled_dot_product_attention",
         {"query": heads, "key": heads, "value": heads},
         (),
         {"is_causal": False},
     )
-    linear = _Single(
+    linear = Single(
         "linear",
         {"input": activation, "weight": _f32(INNER, HIDDEN), "bias": _f32(INNER)},
         ("weight", "bias"),
     )
     square = Dim.constant(SQUARE["s0"])
-    mm = _Single("mm", {"self": _f32(BATCH, square), "mat2": _f32(square, square)})
+    mm = Single("mm", {"self": _f32(BATCH, square), "mat2": _f32(square, square)})
     inner = Dim.constant(HIDDEN)
     return (
-        Workload(CALL, _Single("relu", {"self": _f32(BATCH)}).region(), (SMALL,)),
+        Workload(CALL, Single("relu", {"self": _f32(BATCH)}).region(), (SMALL,)),
         Workload(PREFIX + "add.Tensor", add.region()),
         Workload(PREFIX + "gelu", gelu.region()),
         Workload(PREFIX + "native_layer_norm", norm.region()),

@@ -320,7 +320,7 @@ def test_torch_with_reduced_products_is_refused(adapters, layer):
 
 @pytest.fixture
 def bf16():
-    wanted = {"x86-64:avx512_bf16", "x86-64:amx_bf16", "aarch64:bf16"}
+    wanted = {"x86-64:avx512_bf16", "x86-64:amx_bf16", "arm64:bf16"}
     if not wanted & set(processor().arch):
         pytest.skip("this processor does not compute in bf16")
     return OpenVinoCpuAdapter(properties={PRECISION: "bf16"})

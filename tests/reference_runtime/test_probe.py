@@ -81,7 +81,8 @@ def test_measured_values_are_the_records(probed):
     for name in ("torch-cpu", "openvino-cpu"):
         descriptor, record = documents[f"{name}.descriptor"], documents[f"{name}.measurement"]
         medians = {p.unit: p.p50 for p in record.points}
-        assert descriptor.engines[0].rates[0].peak_ops_per_s == medians["OPS_PER_S"]
+        fastest = max(r for p in record.points if (r := micro.rate_of(p)) is not None)
+        assert descriptor.engines[0].rates[0].peak_ops_per_s == fastest >= medians["OPS_PER_S"]
         assert descriptor.memories[-1].combined_bytes_per_s == medians["BYTES_PER_S"]
         assert all(p.p5 <= p.p50 <= p.p95 for p in record.points)
 
@@ -193,7 +194,7 @@ def test_work_is_counted(op):
     [([7], 5, 7), ([1, 2, 3], 50, 2), ([1, 2, 3, 4], 50, 2), (list(range(1, 101)), 95, 95)],
 )
 def test_percentiles_are_values_that_were_seen(values, percent, expected):
-    assert micro._percentile(values, percent) == expected
+    assert micro.percentile(values, percent) == expected
 
 
 CPUINFO = """processor\t: 0
@@ -232,7 +233,7 @@ def two_cores_of_four_threads(tmp_path, monkeypatch):
     (tmp_path / "cpuinfo").write_text(CPUINFO)
     monkeypatch.setattr(system, "CPUS", tmp_path)
     monkeypatch.setattr(system, "CPUINFO", tmp_path / "cpuinfo")
-    monkeypatch.setattr(system, "_processors", lambda: [0, 1, 2])
+    monkeypatch.setattr(system, "usable_processors", lambda: [0, 1, 2])
 
 
 @pytest.mark.usefixtures("two_cores_of_four_threads")
@@ -253,7 +254,7 @@ def test_what_the_system_does_not_tell_is_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr(system, "CPUINFO", tmp_path / "none")
     here = system.processor.__wrapped__()
     assert (here.vendor, here.caches) == ("unknown.invalid", ())
-    assert here.cores == len(system._processors())
+    assert here.cores == len(system.usable_processors())
     assert system.clock_hz() is None
 
 
@@ -266,5 +267,5 @@ def test_a_size_that_is_none_is_refused(text):
 def test_the_host_has_a_stable_name_that_gives_no_machine_id_away():
     assert system.host_id.__wrapped__() == system.host_id()
     assert len(system.host_id()) == 16
-    machine = system._text(system.Path("/etc/machine-id"))
+    machine = system.text(system.Path("/etc/machine-id"))
     assert not machine or machine[:8] not in system.host_id()
