@@ -13,13 +13,15 @@ class Names(NamedTuple):
     """The names of one operation.
 
     Attributes:
-        tensors: Operands and results.
+        operands: Operands, in order.
+        results: Results, in order.
         attributes: Attributes.
         accumulates: Whether it sums up or multiplies many terms.
         tile: What conditions call the sizes ``m``, ``n`` and ``k`` of a matrix product.
     """
 
-    tensors: tuple[str, ...]
+    operands: tuple[str, ...]
+    results: tuple[str, ...]
     attributes: tuple[str, ...] = ()
     accumulates: bool = False
     tile: dict[str, tuple[str, ...]] | None = None
@@ -29,36 +31,44 @@ OPSETS: Final = frozenset({"cep-core/1"})
 
 OPS: Final = {
     "cep-core/1:_log_softmax": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("dim",),
         accumulates=True,
     ),
     "cep-core/1:_native_batch_norm_legit_no_training": Names(
-        ("input", "weight", "bias", "running_mean", "running_var", "out"),
+        ("input", "weight", "bias", "running_mean", "running_var"),
+        ("out",),
         attributes=("eps",),
     ),
     "cep-core/1:_softmax": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("dim",),
         accumulates=True,
     ),
     "cep-core/1:_to_copy": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("dtype",),
     ),
     "cep-core/1:abs": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:add.Scalar": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("other", "alpha"),
     ),
     "cep-core/1:add.Tensor": Names(
-        ("self", "other", "out"),
+        ("self", "other"),
+        ("out",),
         attributes=("alpha",),
     ),
     "cep-core/1:addmm": Names(
-        ("self", "mat1", "mat2", "out"),
+        ("self", "mat1", "mat2"),
+        ("out",),
         attributes=("beta", "alpha"),
         accumulates=True,
         tile={
@@ -68,30 +78,37 @@ OPS: Final = {
         },
     ),
     "cep-core/1:amax": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("dim", "keepdim"),
     ),
     "cep-core/1:amin": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("dim", "keepdim"),
     ),
     "cep-core/1:arange.start_step": Names(
+        (),
         ("out",),
         attributes=("start", "end", "dtype"),
     ),
     "cep-core/1:argmax": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("dim", "keepdim"),
     ),
     "cep-core/1:argmin": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("dim", "keepdim"),
     ),
     "cep-core/1:atan": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:avg_pool2d": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=(
             "kernel_size",
             "stride",
@@ -103,7 +120,8 @@ OPS: Final = {
         accumulates=True,
     ),
     "cep-core/1:avg_pool3d": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=(
             "kernel_size",
             "stride",
@@ -115,19 +133,24 @@ OPS: Final = {
         accumulates=True,
     ),
     "cep-core/1:bitwise_and.Tensor": Names(
-        ("self", "other", "out"),
+        ("self", "other"),
+        ("out",),
     ),
     "cep-core/1:bitwise_not": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:bitwise_or.Tensor": Names(
-        ("self", "other", "out"),
+        ("self", "other"),
+        ("out",),
     ),
     "cep-core/1:bitwise_xor.Tensor": Names(
-        ("self", "other", "out"),
+        ("self", "other"),
+        ("out",),
     ),
     "cep-core/1:bmm": Names(
-        ("self", "mat2", "out"),
+        ("self", "mat2"),
+        ("out",),
         accumulates=True,
         tile={
             "m": ("self.shape[-2]", "self.shape[1]", "out.shape[-2]", "out.shape[1]"),
@@ -136,135 +159,171 @@ OPS: Final = {
         },
     ),
     "cep-core/1:cat": Names(
-        ("tensors", "out"),
+        ("tensors",),
+        ("out",),
         attributes=("dim",),
     ),
     "cep-core/1:ceil": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:clamp": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("min", "max"),
     ),
     "cep-core/1:clone": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:constant_pad_nd": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("pad", "value"),
     ),
     "cep-core/1:convolution": Names(
-        ("input", "weight", "bias", "out"),
+        ("input", "weight", "bias"),
+        ("out",),
         attributes=("stride", "padding", "dilation", "transposed", "output_padding", "groups"),
         accumulates=True,
     ),
     "cep-core/1:cos": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:cumprod": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("dim",),
         accumulates=True,
     ),
     "cep-core/1:cumsum": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("dim",),
         accumulates=True,
     ),
     "cep-core/1:div.Scalar": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("other",),
     ),
     "cep-core/1:div.Tensor": Names(
-        ("self", "other", "out"),
+        ("self", "other"),
+        ("out",),
     ),
     "cep-core/1:elu": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("alpha", "scale", "input_scale"),
     ),
     "cep-core/1:embedding": Names(
-        ("weight", "indices", "out"),
+        ("weight", "indices"),
+        ("out",),
     ),
     "cep-core/1:eq.Scalar": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("other",),
     ),
     "cep-core/1:eq.Tensor": Names(
-        ("self", "other", "out"),
+        ("self", "other"),
+        ("out",),
     ),
     "cep-core/1:erf": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:exp": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:expand": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("size",),
     ),
     "cep-core/1:expm1": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:flip": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("dims",),
     ),
     "cep-core/1:floor": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:full": Names(
+        (),
         ("out",),
         attributes=("size", "fill_value", "dtype"),
     ),
     "cep-core/1:gather": Names(
-        ("self", "index", "out"),
+        ("self", "index"),
+        ("out",),
         attributes=("dim",),
     ),
     "cep-core/1:ge.Scalar": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("other",),
     ),
     "cep-core/1:ge.Tensor": Names(
-        ("self", "other", "out"),
+        ("self", "other"),
+        ("out",),
     ),
     "cep-core/1:gelu": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("approximate",),
     ),
     "cep-core/1:gt.Scalar": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("other",),
     ),
     "cep-core/1:gt.Tensor": Names(
-        ("self", "other", "out"),
+        ("self", "other"),
+        ("out",),
     ),
     "cep-core/1:index.Tensor": Names(
-        ("self", "indices", "out"),
+        ("self", "indices"),
+        ("out",),
     ),
     "cep-core/1:isinf": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:isnan": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:le.Scalar": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("other",),
     ),
     "cep-core/1:le.Tensor": Names(
-        ("self", "other", "out"),
+        ("self", "other"),
+        ("out",),
     ),
     "cep-core/1:leaky_relu": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("negative_slope",),
     ),
     "cep-core/1:linalg_vector_norm": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("ord", "dim", "keepdim"),
         accumulates=True,
     ),
     "cep-core/1:linear": Names(
-        ("input", "weight", "bias", "out"),
+        ("input", "weight", "bias"),
+        ("out",),
         accumulates=True,
         tile={
             "m": ("input.shape[-2]", "out.shape[-2]"),
@@ -273,57 +332,73 @@ OPS: Final = {
         },
     ),
     "cep-core/1:log": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:log10": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:log1p": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:log2": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:logical_and": Names(
-        ("self", "other", "out"),
+        ("self", "other"),
+        ("out",),
     ),
     "cep-core/1:logical_not": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:logical_or": Names(
-        ("self", "other", "out"),
+        ("self", "other"),
+        ("out",),
     ),
     "cep-core/1:logical_xor": Names(
-        ("self", "other", "out"),
+        ("self", "other"),
+        ("out",),
     ),
     "cep-core/1:lt.Scalar": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("other",),
     ),
     "cep-core/1:lt.Tensor": Names(
-        ("self", "other", "out"),
+        ("self", "other"),
+        ("out",),
     ),
     "cep-core/1:max_pool2d_with_indices": Names(
-        ("self", "out", "indices"),
+        ("self",),
+        ("out", "indices"),
         attributes=("kernel_size", "stride", "padding", "dilation", "ceil_mode"),
     ),
     "cep-core/1:max_pool3d_with_indices": Names(
-        ("self", "out", "indices"),
+        ("self",),
+        ("out", "indices"),
         attributes=("kernel_size", "stride", "padding", "dilation", "ceil_mode"),
     ),
     "cep-core/1:maximum": Names(
-        ("self", "other", "out"),
+        ("self", "other"),
+        ("out",),
     ),
     "cep-core/1:mean.dim": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("dim", "keepdim"),
         accumulates=True,
     ),
     "cep-core/1:minimum": Names(
-        ("self", "other", "out"),
+        ("self", "other"),
+        ("out",),
     ),
     "cep-core/1:mm": Names(
-        ("self", "mat2", "out"),
+        ("self", "mat2"),
+        ("out",),
         accumulates=True,
         tile={
             "m": ("self.shape[-2]", "self.shape[0]", "out.shape[-2]", "out.shape[0]"),
@@ -332,147 +407,186 @@ OPS: Final = {
         },
     ),
     "cep-core/1:mul.Scalar": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("other",),
     ),
     "cep-core/1:mul.Tensor": Names(
-        ("self", "other", "out"),
+        ("self", "other"),
+        ("out",),
     ),
     "cep-core/1:native_group_norm": Names(
-        ("input", "weight", "bias", "out", "mean", "rstd"),
+        ("input", "weight", "bias"),
+        ("out", "mean", "rstd"),
         attributes=("N", "C", "HxW", "group", "eps"),
         accumulates=True,
     ),
     "cep-core/1:native_layer_norm": Names(
-        ("input", "weight", "bias", "out", "mean", "rstd"),
+        ("input", "weight", "bias"),
+        ("out", "mean", "rstd"),
         attributes=("normalized_shape", "eps"),
         accumulates=True,
     ),
     "cep-core/1:ne.Scalar": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("other",),
     ),
     "cep-core/1:ne.Tensor": Names(
-        ("self", "other", "out"),
+        ("self", "other"),
+        ("out",),
     ),
     "cep-core/1:neg": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:permute": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("dims",),
     ),
     "cep-core/1:pow.Scalar": Names(
-        ("exponent", "out"),
+        ("exponent",),
+        ("out",),
         attributes=("self",),
     ),
     "cep-core/1:pow.Tensor_Scalar": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("exponent",),
     ),
     "cep-core/1:pow.Tensor_Tensor": Names(
-        ("self", "exponent", "out"),
+        ("self", "exponent"),
+        ("out",),
     ),
     "cep-core/1:prod.dim_int": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("dim", "keepdim"),
         accumulates=True,
     ),
     "cep-core/1:reciprocal": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:relu": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:remainder.Scalar": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("other",),
     ),
     "cep-core/1:remainder.Tensor": Names(
-        ("self", "other", "out"),
+        ("self", "other"),
+        ("out",),
     ),
     "cep-core/1:round": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:rsqrt": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:scaled_dot_product_attention": Names(
-        ("query", "key", "value", "attn_mask", "out"),
+        ("query", "key", "value", "attn_mask"),
+        ("out",),
         attributes=("is_causal", "scale"),
         accumulates=True,
     ),
     "cep-core/1:select.int": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("dim", "index"),
     ),
     "cep-core/1:sigmoid": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:sign": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:silu": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:sin": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:slice.Tensor": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("dim", "start", "end"),
     ),
     "cep-core/1:sort": Names(
-        ("self", "values", "indices"),
+        ("self",),
+        ("values", "indices"),
         attributes=("dim", "descending"),
     ),
     "cep-core/1:sqrt": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:squeeze.dims": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("dim",),
     ),
     "cep-core/1:sub.Scalar": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("other", "alpha"),
     ),
     "cep-core/1:sub.Tensor": Names(
-        ("self", "other", "out"),
+        ("self", "other"),
+        ("out",),
         attributes=("alpha",),
     ),
     "cep-core/1:sum.dim_IntList": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("dim", "keepdim"),
         accumulates=True,
     ),
     "cep-core/1:tan": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:tanh": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:topk": Names(
-        ("self", "values", "indices"),
+        ("self",),
+        ("values", "indices"),
         attributes=("k", "dim", "largest"),
     ),
     "cep-core/1:trunc": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
     ),
     "cep-core/1:unsqueeze": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("dim",),
     ),
     "cep-core/1:var.correction": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("dim", "correction", "keepdim"),
         accumulates=True,
     ),
     "cep-core/1:view": Names(
-        ("self", "out"),
+        ("self",),
+        ("out",),
         attributes=("size",),
     ),
     "cep-core/1:where.self": Names(
-        ("condition", "self", "other", "out"),
+        ("condition", "self", "other"),
+        ("out",),
     ),
 }

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from acp.rules.pointers import resolve
 from acp.rules.registry import Breach, Context, listed, rule
 from acp.v1.capability import CapabilityDescriptor
 from acp.v1.system import SystemDescriptor
 
 if TYPE_CHECKING:
-    from acp.canonical import JsonValue
     from acp.v1.capability import Partitions
     from acp.v1.system import Endpoint
 
@@ -24,8 +23,6 @@ class _HasId(Protocol):
 
 _Named: TypeAlias = tuple[tuple[str | int, ...], str]
 """Where a name stands, and the name."""
-
-_INDEX: Final = re.compile("0|[1-9][0-9]{0,9}")
 
 
 @rule("ACP-I01", CapabilityDescriptor)
@@ -174,21 +171,10 @@ def _provenance(document: CapabilityDescriptor) -> Iterator[Breach]:
     value = document.to_json()
     for i, entry in enumerate(document.provenance):
         for j, path in enumerate(entry.paths):
-            if not _resolves(path, value):
+            try:
+                resolve(path, value)
+            except LookupError:
                 where = ("provenance", i, "paths", j)
                 yield Breach(
                     where, f"{path!r} leads to nothing in this document; correct or remove it"
                 )
-
-
-def _resolves(path: str, value: JsonValue) -> bool:
-    """Tell whether an RFC 6901 JSON Pointer leads to a value."""
-    for token in path.split("/")[1:]:
-        name = token.replace("~1", "/").replace("~0", "~")
-        if isinstance(value, dict) and name in value:
-            value = value[name]
-        elif isinstance(value, list) and _INDEX.fullmatch(name) and int(name) < len(value):
-            value = value[int(name)]
-        else:
-            return False
-    return True

@@ -1,11 +1,14 @@
-"""Power: ACP-P01 (limits are in order, and the operating point is within them)."""
+"""Power: ACP-P01 (limits are in order) and ACP-P02 (operations per joule are plausible)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
 
+from acp.diagnostics import Severity
 from acp.rules.registry import Breach, Context, rule
+from acp.rules.sparsity import DENSE
+from acp.tokens import DEVICE_CLASSES, DTYPES
 from acp.v1.capability import CapabilityDescriptor
 
 
@@ -32,3 +35,41 @@ def limits(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]:
                 ("operating_point", "power_cap_mw"),
                 f"found {cap}, but {name} is {limit}; such a cap cannot be set",
             )
+
+
+@rule("ACP-P02", CapabilityDescriptor, severity=Severity.WARNING)
+def efficiency(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]:
+    """Dense operations per joule are within what the class of device is known for."""
+    known = DEVICE_CLASSES.get(document.subject.device_class)
+    power = None if document.power is None else document.power.tdp_mw
+    if known is None or power is None:
+        return
+    dense = [
+        (rate.peak_ops_per_s, max(a.bits, b.bits))
+        for engine in document.engines
+        for rate in engine.rates
+        if rate.sparsity == DENSE
+        and (a := DTYPES.get(rate.a)) is not None
+        and (b := DTYPES.get(rate.b)) is not None
+    ]
+    if not dense:
+        return
+    path = ("power", "tdp_mw")
+    peak, bits = max(dense, key=lambda row: row[0] * row[1])
+    most = known.most_8bit_ops_per_joule
+    if most is not None and peak * 1000 * bits > most * 8 * power:
+        yield Breach(
+            path,
+            f"{peak} dense operations per second on {bits} bits at {power} mW are more than the "
+            f"{most * 8 // bits} per joule that a {document.subject.device_class} is known to "
+            "reach; likely: watts given as milliwatts, or a prefix of the rate mistaken",
+        )
+    least = known.least_ops_per_joule
+    fastest = max(peak for peak, _ in dense)
+    if least is not None and fastest * 1000 < least * power:
+        yield Breach(
+            path,
+            f"{fastest} dense operations per second, the most of any dtype, at {power} mW are "
+            f"fewer than the {least} per joule that a {document.subject.device_class} reaches at "
+            "least; likely: microwatts given as milliwatts, or a prefix of the rate mistaken",
+        )

@@ -73,17 +73,16 @@ def page(
     return Page(book, vector, document)
 
 
+def page_of_descriptor(area: str, requires: str, name: str = "") -> Page:
+    """Return a new book of an area with the descriptor that breaks no rule."""
+    why = "a descriptor that breaks no rule"
+    kind = CAPABILITY_DESCRIPTOR
+    return page(area, "descriptor", name or area, requires, kind, DESCRIPTOR, why)
+
+
 def write() -> Book:
     """Write the area of capability descriptors down."""
-    base = page(
-        "descriptors",
-        "descriptor",
-        "descriptor",
-        _EVERY_RULE,
-        CAPABILITY_DESCRIPTOR,
-        DESCRIPTOR,
-        "a descriptor that breaks no rule",
-    )
+    base = page_of_descriptor("descriptors", _EVERY_RULE, "descriptor")
     _encodings(base)
     _structure(base)
     _units(base)
@@ -126,6 +125,7 @@ def _encodings(base: Page) -> None:
         "what a reader does not know is unsupported, not invalid",
         ("/subject/device_class", "vendor.example/dream-machine"),
         ("/engines/1/rates/0/a", "f99"),
+        ("/ops/1/variants/0/operands/*/dtypes", ["f32", "f99"]),
         ("/memories/0/kind", "vendor.example/crystal"),
         ("/ops/0/op", "vendor.example/ops/1:dream"),
     )

@@ -92,7 +92,11 @@ DESCRIPTOR: Final[Json] = {
         {
             "op": "cep-core/1:mm",
             "variants": [{"engine": "matrix", "operands": {"*": {"dtypes": ["f16"]}}}],
-        }
+        },
+        {
+            "op": "cep-core/1:add.Tensor",
+            "variants": [{"engine": "vector", "operands": {"*": {"dtypes": ["f32"]}}}],
+        },
     ],
     "power": {"idle_mw": "2000", "tdp_mw": "50000", "cap_min_mw": "20000", "cap_max_mw": "60000"},
     "energy": [{"event": "mem:dram.read", "per": "BYTE", "femtojoules": "40000"}],

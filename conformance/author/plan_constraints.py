@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from conformance.author.plans import Deck
 
 _NUMERICS = "/ops/0/variants/0/numerics"
+_NUMERICS_OF_TANH = "/ops/3/variants/0/numerics"
 
 
 def write(chapters: Chapters) -> None:
@@ -167,14 +168,12 @@ def _claims(chapters: Chapters) -> None:
         return {"bound": {"form": form, "coeff_ppm": str(coefficient)}}
 
     tests: tuple[tuple[str, str, int, dict[str, Any], str, dict[str, Any], str], ...] = (
-        ("ulp", "ULP", 4, bound("ULP", 4_000_000), "4 units are claimed, not 32",
-         bound("ULP", 4_000_001), "a little more than 4 units is claimed"),
         ("magnitude", "RELATIVE", 7000, bound("ABS_REL", 7), "7 parts per million are claimed",
          bound("ABS_REL", 8), "8 parts per million are claimed"),
         ("sum", "RELATIVE", 8000, bound("DOT", 1), "1 part per million of each of 8 terms",
          bound("DOT", 2), "2 parts per million are claimed"),
-        ("nothing", "RELATIVE", 0, bound("ULP", 0), "no error is claimed",
-         bound("ULP", 1), "an error is claimed"),
+        ("nothing", "RELATIVE", 0, bound("ABS_REL", 0), "no error is claimed",
+         bound("ABS_REL", 1), "an error is claimed"),
         ("wide", "ULP", 2, {"acc": "f64"}, "sums are kept in f64, and rounded once",
          {"acc": "f32"}, "sums are kept in f32"),
         ("precise", "ULP", 32, {"acc": "f32", "imprecise_acc": False}, "sums are kept in f32",
@@ -189,6 +188,16 @@ def _claims(chapters: Chapters) -> None:
             f"claim-{name}-wider", "CEP-K3", mutation, "what the device claims is more",
             deck.device("left", (_NUMERICS, other)),
         )  # fmt: skip
+
+    exact = _numeric(plans.one_region(), "ULP", 4).device("left", (_NUMERICS, bound("ABS_REL", 0)))
+    tanh = exact.edited(("/ops/1/target", "cep-core/1:tanh"))
+    deck = tanh.device("left", (_NUMERICS_OF_TANH, bound("ULP", 4_000_000)))
+    sheet = chapters.good("plan-claim-ulp", "CEP-K3", "4 units are claimed, not 8", deck)
+    sheet.deal(
+        "claim-ulp-wider", "CEP-K3", "a little more than 4 units is claimed",
+        "what the device claims is more",
+        deck.device("left", (_NUMERICS_OF_TANH, bound("ULP", 4_000_001))),
+    )  # fmt: skip
 
 
 def _places(chapters: Chapters) -> None:

@@ -51,13 +51,15 @@ class Names(NamedTuple):
     """The names of one operation.
 
     Attributes:
-        tensors: Operands and results.
+        operands: Operands, in order.
+        results: Results, in order.
         attributes: Attributes.
         accumulates: Whether it sums up or multiplies many terms.
         tile: What conditions call the sizes ``m``, ``n`` and ``k`` of a matrix product.
     """
 
-    tensors: tuple[str, ...]
+    operands: tuple[str, ...]
+    results: tuple[str, ...]
     attributes: tuple[str, ...] = ()
     accumulates: bool = False
     tile: dict[str, tuple[str, ...]] | None = None
@@ -142,7 +144,8 @@ def _tile(factors: tuple[str, str], rank: int) -> dict[str, list[str]]:
 
 def _arguments(entry: dict[str, Any]) -> Iterator[str]:
     indent = " " * 8
-    yield from _names(indent, (*entry["operands"], *entry["results"]))
+    yield from _names(indent, entry["operands"])
+    yield from _names(indent, entry["results"])
     if entry["attributes"]:
         yield from _names(f"{indent}attributes=", entry["attributes"])
     if "accumulates" in entry:

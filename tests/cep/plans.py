@@ -62,7 +62,7 @@ WEIGHTS_FILE = safetensors(
 def descriptor(name, domain=None, **changes):
     memory = {
         "id": "ram",
-        "kind": "ddr5",
+        "kind": "example.com/simulated",
         "role": "SHARED",
         "instances": 1,
         "capacity_bytes_per_instance": "1048576",
@@ -88,7 +88,7 @@ def descriptor(name, domain=None, **changes):
                 "kind": "VECTOR",
                 "rates": [
                     {"a": "f32", "b": "f32", "out": "f32", "sparsity": "dense",
-                     "peak_ops_per_s": "100000000000"}
+                     "peak_ops_per_s": "100000000000", "exposed": False}
                 ],
             }
         ],

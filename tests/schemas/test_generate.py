@@ -68,8 +68,8 @@ def test_check_fails_and_says_where(monkeypatch, capsys, outputs, tmp_path):
     assert command.main(["--check"]) == 1
 
     assert [line.rpartition(" ")[2] for line in capsys.readouterr().out.splitlines()] == [
+        "acp/schemas/acp.v1.status-list.schema.json",
         "acp/v1/status.py",
-        "schemas/json/acp.v1.status-list.schema.json",
         "spec/acp.md",
     ]
 
@@ -212,11 +212,11 @@ def test_operations_are_those_of_the_opset():
     described = {f"cep-core/1:{one['name']}": one for one in table()["operations"]}
     assert set(operations.OPS) == set(described)
     for name, names in operations.OPS.items():
-        operands = [one["name"] for one in described[name]["operands"]]
-        assert names.tensors == (*operands, *described[name]["results"])
+        assert names.operands == tuple(one["name"] for one in described[name]["operands"])
+        assert names.results == tuple(described[name]["results"])
         assert names.attributes == tuple(one["name"] for one in described[name]["attributes"])
         for called in (names.tile or {}).values():
-            assert {one.partition(".")[0] for one in called} <= set(names.tensors)
+            assert {one.partition(".")[0] for one in called} <= {*names.operands, *names.results}
     accumulating = {name for name, names in operations.OPS.items() if names.accumulates}
     assert {f"cep-core/1:{name}" for name in ("mm", "sum.dim_IntList", "_softmax")} <= accumulating
     assert not {f"cep-core/1:{name}" for name in ("exp", "add.Tensor", "amax")} & accumulating

@@ -10,8 +10,14 @@ from tests.acp.examples import NOW, changed, descriptor
 H100_F16_DENSE = 989_429_760_000_000
 
 
+OWN = {"ACP-C01", "ACP-C03", "ACP-C04", "ACP-C05"}
+
+
 def check(value):
-    return rules.check(CapabilityDescriptor.from_json(value), rules.Context(now=NOW))
+    """What the rules of this module find; the numbers are no device's, as others would say."""
+    document = CapabilityDescriptor.from_json(value)
+    found = rules.check(document, rules.Context(now=NOW))
+    return tuple(one for one in found if one.code in OWN)
 
 
 def engine(kind="MATRIX", count=528, clock_hz=1_830_000_000, **rate):

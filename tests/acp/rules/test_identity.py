@@ -85,6 +85,7 @@ def test_i01_accepts_in_a_device(path, value):
 
 def test_i01_resolves_escaped_pointers_and_names_with_dots():
     value = descriptor()
+    value["ops"][0]["op"] = "example.com/ops/1:mm"
     value["ops"][0]["variants"][0]["operands"]["a/b~c"] = {"dtypes": ["f16"]}
     value["provenance"][0]["paths"].append("/ops/0/variants/0/operands/a~1b~0c")
     value["memories"][0]["id"] = "hbm.0"

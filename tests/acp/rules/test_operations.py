@@ -14,7 +14,7 @@ def found(*where):
 
 
 @pytest.mark.parametrize(
-    "where", ["self.shape[-1] % 16 == 0", "self.rank == 2 and out.elements < 9", "what.rank == 1"]
+    "where", ["self.shape[-1] % 16 == 0", "self.rank == 2 and out.elements < 9", "mat2.rank == 1"]
 )
 def test_o02_accepts(where):
     assert found(where) == []

@@ -68,17 +68,18 @@ def test_a_tolerance_may_be_larger_and_not_smaller():
 
 def test_what_an_alternate_rounds_counts():
     found = System.of(["h", "h"])
-    for slot, units in (("d0", 1), ("d1", 2)):
+    for slot, millionths in (("d0", 1), ("d1", 2)):
         for claim in found.descriptors[slot]["ops"]:
-            bound = {"form": "ULP", "coeff_ppm": str(units * 1_000_000)}
+            bound = {"form": "ABS_REL", "coeff_ppm": str(millionths)}
             claim["variants"][0]["numerics"] = {"bound": bound}
     ulp = Promises("ULP")
     alone = found.compile(products(1), regions="one", only=("d0",), promises=ulp).plan
     both = found.compile(
         products(1), regions="one", promises=ulp, guards=Guards(alternates=True)
     ).plan
-    assert alone.constraints.numeric_tolerance == 1
-    assert both.constraints.numeric_tolerance == 2
+    # A unit of f32 is 2^-23, so that 8.4 of them are one part per million.
+    assert alone.constraints.numeric_tolerance == 9
+    assert both.constraints.numeric_tolerance == 17
     assert found.verify(both).ok
 
 

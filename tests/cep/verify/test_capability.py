@@ -47,7 +47,6 @@ ACCEPTED = {
     "the rank": operand(rank={"min": 2, "max": 2}),
     "the layout": operand(layouts=["contiguous"]),
     "dense": operand(sparsity=["dense"]),
-    "a limit on something else": operand("mat2", dtypes=["f64"]),
     "conditions on sizes": claims(where=["self.shape[0] <= 8", "self.shape[-1] % 4 == 0"]),
     "a condition on the dtype": claims(where=['self.dtype in ("f16", "f32")']),
 }
@@ -63,14 +62,25 @@ REFUSED = {
     "a size that is too large": claims(where=["self.shape[0] <= 7"]),
     "a size that is no multiple": claims(where=["self.shape[0] % 2 == 0"]),
     "one condition of two": claims(where=["self.rank == 2", "self.shape[-1] == 5"]),
-    "an operand that is not there": claims(where=["third.rank != 9"]),
-    "an attribute that is not there": claims(where=["attributes.beta != 9"]),
+}
+UNBELIEVABLE = {
+    "a limit on an operand that is not there": operand("mat2", dtypes=["f64"]),
+    "a condition on an operand that is not there": claims(where=["third.rank != 9"]),
+    "a condition on an attribute that is not there": claims(where=["attributes.beta != 9"]),
+    "an axis beyond the rank": claims(
+        where=["self.shape[2] != 9"], operands={"*": {"rank": {"min": 2, "max": 2}}}
+    ),
 }
 
 
 @pytest.mark.parametrize("change", ACCEPTED.values(), ids=ACCEPTED)
 def test_claims_that_cover_the_plan_are_accepted(change):
     assert refused_by("fork", change) == []
+
+
+@pytest.mark.parametrize("change", UNBELIEVABLE.values(), ids=UNBELIEVABLE)
+def test_claims_of_what_the_operation_does_not_have_are_not_believed(change):
+    assert refused_by("fork", change) == ["CEP-C5"]
 
 
 @pytest.mark.parametrize("change", REFUSED.values(), ids=REFUSED)

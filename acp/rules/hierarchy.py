@@ -1,0 +1,141 @@
+"""Memories beside each other: ACP-M01, M04 and M07 (levels in order, drained in plausible time)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from acp.diagnostics import Severity
+from acp.rules.memory import capacity, rates
+from acp.rules.registry import Breach, Context, rule
+from acp.tokens import MEMORY_KINDS
+from acp.v1.capability import CapabilityDescriptor, Memory
+
+_LEVEL_FACTOR: Final = 2
+"""Exclusive outer caches may be as small as half of what they serve."""
+
+_MILLISECOND: Final = 10**6
+_MINUTE: Final = 60 * 10**9
+"""In nanoseconds."""
+
+_SMALL: Final = 64 * 2**20
+"""Static memory below this may lie behind a narrow bus, as in microcontrollers."""
+
+
+class _Level(NamedTuple):
+    """The caches of one level, or the main memory.
+
+    Attributes:
+        name: For a message.
+        place: Index of the first memory.
+        capacity: Bytes of all together; None for the main memory.
+        rates: Peak rates by member, where all of them state it.
+    """
+
+    name: str
+    place: int
+    capacity: int | None
+    rates: dict[str, int]
+
+
+@rule("ACP-M01", CapabilityDescriptor, severity=Severity.WARNING)
+def levels(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]:
+    """Towards the engine, caches get smaller and faster."""
+    for inner, outer in pairwise(_levels(document)):
+        if (
+            inner.capacity is not None
+            and outer.capacity is not None
+            and inner.capacity > _LEVEL_FACTOR * outer.capacity
+        ):
+            yield Breach(
+                ("memories", inner.place, "capacity_bytes_per_instance"),
+                f"{inner.name} has {inner.capacity} bytes over all instances, more than twice the "
+                f"{outer.capacity} of {outer.name}; likely: a total given for each instance, or "
+                "level counted from the memory instead of the engine",
+            )
+        for member, rate in inner.rates.items():
+            beyond = outer.rates.get(member)
+            if beyond is not None and rate < beyond:
+                yield Breach(
+                    ("memories", inner.place, member),
+                    f"{inner.name} moves {rate} bytes per second over all instances, but "
+                    f"{outer.name}, which lies behind it, {beyond}; likely: the rate of one "
+                    "instance given as the total",
+                )
+
+
+@rule("ACP-M04", CapabilityDescriptor)
+def drain_of_static(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]:
+    """Static memory is read out within a millisecond."""
+    for i, memory in enumerate(document.memories):
+        drain = _drain_ns(memory, "sram")
+        if drain is not None and drain > _MILLISECOND and capacity(memory) >= _SMALL:
+            from acp.quantities import decimal, scaled
+
+            yield Breach(
+                ("memories", i, "capacity_bytes_per_instance"),
+                f"{capacity(memory)} bytes of {memory.kind} at "
+                f"{decimal(_fastest(memory), 'B/s')} take {scaled(drain, _MILLISECOND)} ms to "
+                "read; allowed for static memory is 1 ms; likely: GB for MB, or the rate of one "
+                "instance given as the total",
+            )
+
+
+@rule("ACP-M07", CapabilityDescriptor, severity=Severity.WARNING)
+def drain_of_dynamic(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]:
+    """Dynamic memory is read out in a millisecond to a minute."""
+    for i, memory in enumerate(document.memories):
+        drain = _drain_ns(memory, "dram")
+        if drain is not None and not _MILLISECOND <= drain <= _MINUTE:
+            from acp.quantities import decimal, scaled
+
+            likely = (
+                "MB for GB, GB/s for MB/s, or the capacity of one instance"
+                if drain < _MILLISECOND
+                else "GB/s mistaken for MB/s, TB for GB, or the rate of one instance"
+            )
+            yield Breach(
+                ("memories", i, "capacity_bytes_per_instance"),
+                f"{capacity(memory)} bytes of {memory.kind} at "
+                f"{decimal(_fastest(memory), 'B/s')} take {scaled(drain, _MILLISECOND)} ms to "
+                f"read; expected are 1 ms to 60 s; likely: {likely}",
+            )
+
+
+def _levels(document: CapabilityDescriptor) -> Iterator[_Level]:
+    """Yield the cache levels from the engine outwards, and the fastest main memory."""
+    caches: dict[int, list[tuple[int, Memory]]] = {}
+    main: list[tuple[int, Memory]] = []
+    for i, memory in enumerate(document.memories):
+        if memory.role == "CACHE" and memory.level is not None:
+            caches.setdefault(memory.level, []).append((i, memory))
+        elif memory.role in {"DEVICE", "SHARED"}:
+            main.append((i, memory))
+    for level in sorted(caches):
+        told = [rates(memory) for _, memory in caches[level]]
+        common = set(told[0]).intersection(*told)
+        yield _Level(
+            f"level {level}",
+            caches[level][0][0],
+            sum(capacity(memory) for _, memory in caches[level]),
+            {name: sum(one[name] for one in told) for name in sorted(common)},
+        )
+    if caches and main:
+        fastest: dict[str, int] = {}
+        for _, memory in main:
+            for name, rate in rates(memory).items():
+                fastest[name] = max(rate, fastest.get(name, 0))
+        yield _Level("the main memory", main[0][0], None, fastest)
+
+
+def _drain_ns(memory: Memory, technology: str) -> int | None:
+    """Return how long it takes to read all of a memory of this technology once."""
+    kind, rate = MEMORY_KINDS.get(memory.kind), _fastest(memory)
+    if kind is None or kind.technology != technology or not rate:
+        return None
+    return capacity(memory) * 10**9 // rate
+
+
+def _fastest(memory: Memory) -> int:
+    return max(rates(memory).values(), default=0)

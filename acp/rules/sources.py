@@ -1,0 +1,51 @@
+"""What provenance says of values: ACP-M05 (bytes in the unit of their source)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from acp.diagnostics import Severity
+from acp.rules.pointers import stated
+from acp.rules.registry import Breach, Context, rule
+from acp.v1.capability import CapabilityDescriptor
+
+_PREFIXES: Final = (("k", 10**3, 2**10), ("M", 10**6, 2**20), ("G", 10**9, 2**30),
+                    ("T", 10**12, 2**40))  # fmt: skip
+"""Letter, decimal and binary multiple."""
+
+_SPOKEN_FOR: Final = frozenset({"VENDOR_CLAIM", "THIRD_PARTY"})
+"""Bases on which a value is the source's own, not computed from it."""
+
+
+@rule("ACP-M05", CapabilityDescriptor, severity=Severity.WARNING)
+def prefixes(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]:
+    """Bytes are those of the source: a decimal prefix is not read as a binary one."""
+    for one in stated(document):
+        if one.entry.basis not in _SPOKEN_FOR or not any("bytes" in name for name in one.path[-1:]):
+            continue
+        for letter, decimal, binary in _PREFIXES:
+            binary_unit = f"{letter if letter != 'k' else 'K'}iB"
+            for found, stated_in, low, high in (
+                (binary_unit, f"{letter}B", decimal, binary),
+                (f"{letter}B", binary_unit, binary, decimal),
+            ):
+                if _is_ratio(one.value, one.source, high, low):
+                    yield Breach(
+                        one.place,
+                        f"the value is {one.value}, {_ratio(one.value, one.source)} times the "
+                        f"{one.source} that the source states; likely: {stated_in} of the source "
+                        f"read as {found}; write {one.source}, or give the basis DERIVED if the "
+                        "source's unit is known to be meant otherwise",
+                    )
+
+
+def _is_ratio(value: int, source: int, numerator: int, denominator: int) -> bool:
+    """Tell whether a value is this multiple of its source, to a thousandth."""
+    meant = source * numerator
+    return source > 0 and 1000 * abs(value * denominator - meant) <= meant
+
+
+def _ratio(value: int, source: int) -> str:
+    thousandths = value * 1000 // source
+    return f"{thousandths // 1000}.{thousandths % 1000:03}"
