@@ -80,9 +80,9 @@ def _operands(chapters: Chapters) -> None:
     deck = plans.shared()
     for name, op, met, mutation, unmet in (
         ("dtype", "relu", 'self.dtype in ("f16", "f32")', "other dtypes", 'self.dtype == "f16"'),
-        ("unknown", "relu", "self.rank != 9", "another operand", "other.rank != 9"),
+        ("unknown", "relu", "self.shape[1] != 9", "another axis", "self.shape[3] != 9"),
         ("weight", "linear", "weight.shape[1] == 8", "another size", "weight.shape[1] == 4"),
-        ("optional", "linear", "bias.rank == 1", "an attribute", "attributes.bias == 1"),
+        ("optional", "linear", "bias.rank == 1", "another rank", "bias.rank == 2"),
     ):
         slot = "right" if op == "relu" else "left"
         sheet = chapters.good(
