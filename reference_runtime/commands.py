@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _MODULES: Final = {
     "artifact": "reference_runtime.artifact_command",
+    "measure": "reference_runtime.measure.command",
     "probe": "reference_runtime.probe.command",
     "run": "reference_runtime.run_command",
 }

@@ -91,6 +91,10 @@ def test_checking_needs_no_numbers(place, hook, name):
 
 
 NEEDS = {
+    "acp measure": (
+        ("acp", "measure", "devices/torch-cpu.descriptor.json", "-o", "probed"),
+        "runtime",
+    ),
     "acp probe": (("acp", "probe", "-o", "probed"), "runtime"),
     "cep run": (
         (
