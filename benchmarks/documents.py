@@ -34,7 +34,7 @@ from benchmarks.workbench import BIN, ROOT, Workbench, interleaved, paired_diffe
 
 COUNT = 200
 EXAMPLE = ROOT / "examples" / "documents" / "capability-descriptor.json"
-SCHEMA = ROOT / "schemas" / "json" / "acp.v1.capability-descriptor.schema.json"
+SCHEMA = ROOT / "acp" / "schemas" / "acp.v1.capability-descriptor.schema.json"
 
 
 def measure(bench: Workbench) -> dict[str, object]:

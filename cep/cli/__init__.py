@@ -15,6 +15,7 @@ from acp.cli.output import DISTRIBUTION, LazyGroup
         "sign": ("cep.cli.sign:sign", "Put a plan into a signed envelope."),
         "mutate": ("cep.cli.mutate:mutate", "Make faulty plans, to test a verifier with."),
         "show": ("cep.cli.show:show", "Print a plan for people."),
+        "schema": ("cep.cli.schema:schema", "Print the JSON Schema of a kind of document."),
         "explain": ("cep.cli.explain:explain", "Print a rule, its reason and an example."),
         "report": ("cep.cli.report:report", "Write a run as one page of HTML."),
         "receipt": ("cep.cli.receipt:receipt", "Check receipts."),

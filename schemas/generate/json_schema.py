@@ -1,22 +1,31 @@
-"""Emit JSON Schema 2020-12: one self-contained file per document."""
+"""Emit JSON Schema 2020-12: one self-contained file per document, in the package of its layer.
+
+The schemas are what editors complete and explain members by. So what the protos say of a member is
+its description, and registered tokens are examples: an editor offers them, and others are valid.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from schemas.generate.formats import FORMATS, Format, decimal_pattern
 
 if TYPE_CHECKING:
     from schemas.generate.description import Field, Message, Schema
+    from schemas.generate.registries import Registry
 
 Json: TypeAlias = dict[str, Any]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _MAX_SAFE_INTEGER = 2**53 - 1
-_BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$"
+_BASE64 = (
+    "^(?:[A-Za-z0-9+/]{4})*"
+    "(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/]{4})$"
+)
+_REGISTERED = "registered_"
 _NUMBERS: dict[str, Json] = {
     "int64": {
         "description": "A 64-bit integer as a decimal string.",
@@ -53,10 +62,11 @@ _NUMBERS: dict[str, Json] = {
 def schema_path(message: Message) -> str:
     """Return where the schema of a document lives."""
     kebab = re.sub(r"(?<!^)([A-Z])", r"-\1", message.name).lower()
-    return f"schemas/json/{message.full_name.rpartition('.')[0]}.{kebab}.schema.json"
+    package = message.full_name.rpartition(".")[0]
+    return f"{package.partition('.')[0]}/schemas/{package}.{kebab}.schema.json"
 
 
-def emit_json_schema(message: Message, schema: Schema) -> str:
+def emit_json_schema(message: Message, schema: Schema, registries: Mapping[str, Registry]) -> str:
     """Return the JSON Schema of the document `message`."""
     document: Json = {
         "$schema": _DIALECT,
@@ -70,7 +80,7 @@ def emit_json_schema(message: Message, schema: Schema) -> str:
     while pending:
         name = pending.pop()
         if name not in definitions:
-            definitions[name] = _definition(name, schema)
+            definitions[name] = _definition(name, schema, registries)
             pending.extend(_references(definitions[name]))
     document["$defs"] = dict(sorted(definitions.items()))
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
@@ -87,12 +97,26 @@ def _references(value: Any) -> Iterator[str]:
             yield from _references(inner)
 
 
-def _definition(name: str, schema: Schema) -> Json:
+def _definition(name: str, schema: Schema, registries: Mapping[str, Registry]) -> Json:
     if name in _NUMBERS:
         return _NUMBERS[name]
+    if name.startswith(_REGISTERED):
+        return _registered(name.removeprefix(_REGISTERED), schema, registries)
     if name in FORMATS:
         return _format(FORMATS[name])
     return _object(schema.message(name), schema)
+
+
+def _registered(name: str, schema: Schema, registries: Mapping[str, Registry]) -> Json:
+    """Return the definition of the texts of a registry."""
+    fields = (field for message in schema.messages() for field in message.fields)
+    owner = next(field for field in fields if _registry(field) == name)
+    tokens = [
+        f"{entry['token']}:{level}" if level else entry["token"]
+        for entry in registries[name]
+        for level in entry.get("levels", [""])
+    ]
+    return _text(owner) | {"examples": tokens}
 
 
 def _format(format_: Format) -> Json:
@@ -130,9 +154,7 @@ def _object(message: Message, schema: Schema) -> Json:
 
 
 def _member(field: Field, schema: Schema) -> Json:
-    member: Json = {"description": field.comment}
-    if field.registry:
-        member["$comment"] = f"Known tokens: spec/registries/{field.registry}.json"
+    member: Json = {"description": _meaning(field, schema)}
     if field.repeated:
         limits = {"minItems": max(field.min_items, 1), "maxItems": field.max_items}
         return member | {"type": "array", **limits, "items": _element(field, schema)}
@@ -147,6 +169,14 @@ def _member(field: Field, schema: Schema) -> Json:
     if schema.empty_says_nothing(field):
         member["minProperties"] = 1
     return member | _element(field, schema)
+
+
+def _meaning(field: Field, schema: Schema) -> str:
+    """Return what to say of a member, with what the values of an enumeration mean."""
+    if field.kind != "enum":
+        return field.comment
+    values = schema.enum(field.type_name).values
+    return "\n\n".join((field.comment, *(f"`{value}`: {comment}" for value, comment in values)))
 
 
 def _element(field: Field, schema: Schema) -> Json:
@@ -170,6 +200,17 @@ def _element(field: Field, schema: Schema) -> Json:
 
 
 def _string(field: Field) -> Json:
+    if registry := _registry(field):
+        return {"$ref": f"#/$defs/{_REGISTERED}{registry}"}
+    return _text(field)
+
+
+def _registry(field: Field) -> str:
+    """Return the registry that the texts of a field come from; operations are known by format."""
+    return "ops" if field.format == "op" else field.registry
+
+
+def _text(field: Field) -> Json:
     if field.format:
         return {"$ref": f"#/$defs/{field.format}"}
     return {"type": "string", "minLength": 1, "maxLength": field.max_length}
