@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from cep.v1.plan import Plan
 
 Path: TypeAlias = tuple[str | int, ...]
+_ROLES: Final = ("STATE", "TOKEN")
+_PLAIN: Final = (None, "contiguous")
 
 
 def named_artifacts(plan: Plan) -> list[tuple[int, Path, str, str]]:
     """Return which steps name artifacts, where, which, and the queue whose device is to load it."""
     found: list[tuple[int, Path, str, str]] = []
     for i, step in enumerate(plan.steps):
-        if step.run is not None and step.run.artifact is not None:
-            found.append((i, ("steps", i, "run", "artifact"), step.run.artifact, step.queue))
-        for j, other in enumerate(step.alternates):
+        run, others = step.run, step.alternates
+        if run is not None and run.artifact is not None:
+            found.append((i, ("steps", i, "run", "artifact"), run.artifact, step.queue))
+        for j, other in enumerate(others) if others else ():
             if other.artifact is not None:
                 path = ("steps", i, "alternates", j, "artifact")
                 found.append((i, path, other.artifact, other.queue))
@@ -43,10 +46,11 @@ def used(plan: Plan) -> Iterator[tuple[str, Path]]:
     for i, device in enumerate(plan.devices):
         if device.predicate is not None:
             yield "predicates", ("devices", i, "predicate")
-    for i, tensor in enumerate(plan.values):
-        if tensor.role in ("STATE", "TOKEN"):
+    given = [v for v in plan.values if v.role in _ROLES or v.layout not in _PLAIN]
+    for i, tensor in enumerate(plan.values if given else ()):
+        if tensor.role in _ROLES:
             yield tensor.role.lower(), ("values", i, "role")
-        if tensor.layout not in (None, "contiguous"):
+        if tensor.layout not in _PLAIN:
             yield "layouts", ("values", i, "layout")
     yield from _used_by_steps(plan)
 
@@ -55,7 +59,9 @@ def _used_by_steps(plan: Plan) -> Iterator[tuple[str, Path]]:
     for i, queue in enumerate(plan.queues):
         if queue.kind == "NET":
             yield "network", ("queues", i, "kind")
-    for i, step in enumerate(plan.steps):
+    steps = enumerate(plan.steps)
+    found = [(i, t) for i, t in steps if t.waits or t.alternates or not (t.run or t.transfer)]
+    for i, step in found:
         if step.collective is not None:
             yield "collectives", ("steps", i, "collective")
         if step.call is not None:

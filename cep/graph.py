@@ -81,16 +81,23 @@ class GraphView:
             GraphError: A dim or attribute is not canonical (CEP-I3), or a name is defined twice
                 (CEP-T1).
         """
-        attributes: dict[object, Mapping[str, AttributeValue]] = {(): {}}
+        known: dict[object, Mapping[str, AttributeValue]] = {}
+        plain: Mapping[str, AttributeValue] = {}
+        nodes = [
+            Node(
+                op.target, op.inputs, _shared(op, i, known) if op.attributes else plain, op.outputs
+            )
+            for i, op in enumerate(document.ops)
+        ]
         types: dict[object, TensorType] = {}
+        roles = {v.id: v.role for v in document.values}
+        values = enumerate(document.values)
+        typed = ((v.id, types.get((v.dtype, v.shape)) or _type(v, i, types)) for i, v in values)
+        distinct = len(roles) == len(document.values)
         return cls(
-            nodes=tuple(_node(op, i, attributes) for i, op in enumerate(document.ops)),
-            types=_unique(
-                ((v.id, _type(v, i, types)) for i, v in enumerate(document.values)),
-                "values",
-                "value",
-            ),
-            roles={v.id: v.role for v in document.values},
+            nodes=tuple(nodes),
+            types=dict(typed) if distinct else _unique(typed, "values", "value"),
+            roles=roles,
             constants=_unique(((c.value, c) for c in document.constants), "constants", "constant"),
             ranges=Grid(
                 _unique(
@@ -231,11 +238,11 @@ def graph_digest(document: Graph | Plan, view: GraphView | None = None) -> str:
     first: dict[object, int] = {}
     forms: dict[int, tuple[bytes, list[JsonValue]]] = {}
     expressions: list[list[object]] = []
+    number_of = numbers.get
     pending = [binding.value for binding in reversed(view.outputs)]
     while pending:
-        value = pending[-1]
+        value = pending.pop()
         if value in numbers:
-            pending.pop()
             continue
         maker = makers[value]
         if maker < 0:
@@ -244,18 +251,17 @@ def graph_digest(document: Graph | Plan, view: GraphView | None = None) -> str:
             form.append(_type_form(view.types[value]))
             key: object = (form[1], view.types[value])
         else:
-            node = view.nodes[maker]
-            operands = [numbers.get(v, -1) for v in node.inputs]
-            if -1 in operands:
-                pending += [v for v in reversed(node.inputs) if v not in numbers]
+            target, inputs, known, results = view.nodes[maker]
+            operands = [*map(number_of, inputs)]
+            if None in operands:
+                pending.append(value)
+                pending += [v for v in inputs[::-1] if v not in numbers]
                 continue
-            results = node.outputs
-            known = id(node.attributes)
-            if known not in forms:
-                forms[known] = _attribute_forms(document.ops[maker])
-            spelled, attributes = forms[known]
-            form = ["op", node.target, attributes, operands, len(results)]
-            key = (node.target, spelled, len(results), *operands)
+            if id(known) not in forms:
+                forms[id(known)] = _attribute_forms(document.ops[maker])
+            spelled, attributes = forms[id(known)]
+            form = ["op", target, attributes, operands, len(results)]
+            key = (target, spelled, len(results), *operands)
         number = first.setdefault(key, free)
         if number == free:
             expressions.append(form)
@@ -263,7 +269,6 @@ def graph_digest(document: Graph | Plan, view: GraphView | None = None) -> str:
         for result in results:
             numbers[result] = number
             number += 1
-        pending.pop()
     graph = {
         "opsets": [o.to_json() for o in document.opsets],
         "symbols": [s.to_json() for s in document.symbols],
@@ -364,12 +369,15 @@ def attribute_value(attribute: Attribute) -> AttributeValue:
     return attribute.dtype or attribute.token or ""
 
 
-def _node(op: Op, index: int, known: dict[object, Mapping[str, AttributeValue]]) -> Node:
-    spelled = tuple([_spelled(a) for a in op.attributes]) if op.attributes else ()
+def _shared(
+    op: Op, index: int, known: dict[object, Mapping[str, AttributeValue]]
+) -> Mapping[str, AttributeValue]:
+    """Return the attributes of an op, which are one object for all that spell them alike."""
+    spelled = tuple([_spelled(a) for a in op.attributes])
     found = known.get(spelled)
     if found is None:
         found = known[spelled] = _attributes(op, index)
-    return Node(op.target, op.inputs, found, op.outputs)
+    return found
 
 
 def _spelled(attribute: Attribute) -> tuple[object, ...]:
@@ -405,14 +413,11 @@ def _attributes(op: Op, index: int) -> Mapping[str, AttributeValue]:
 
 
 def _type(value: Value, index: int, known: dict[object, TensorType]) -> TensorType:
-    spelled = (value.dtype, value.shape)
-    if (found := known.get(spelled)) is not None:
-        return found
     try:
         found = TensorType(value.dtype, tuple(expr.parse(d) for d in value.shape))
     except ValueError as error:
         raise GraphError.because("CEP-I3", str(error), pointer("values", index, "shape")) from None
-    return known.setdefault(spelled, found)
+    return known.setdefault((value.dtype, value.shape), found)
 
 
 def _type_form(tensor: TensorType) -> list[object]:

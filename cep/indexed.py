@@ -6,17 +6,18 @@ then, and every op must come after those it depends on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from cep.features import Path, named_artifacts
-from cep.graph import Cut, Cutter, GraphView, graph_digest
+from cep.graph import Cutter, GraphView, graph_digest
 from cep.opset.definition import DTYPE_BYTES
 
 if TYPE_CHECKING:
-    from cep.v1.plan import Arena, Plan, Queue
+    from cep.v1.plan import Arena, Plan, Queue, Wait
 
 
 @dataclass
@@ -47,26 +48,63 @@ class IndexedPlan:
         return {q.id: i for i, q in enumerate(self.plan.queues)}
 
     @cached_property
-    def epochs(self) -> list[int]:
-        """Epoch that each step brings its queue to, from 1."""
-        counts = dict.fromkeys(self.queues, 0)
-        found = []
-        for step in self.plan.steps:
-            counts[step.queue] += 1
-            found.append(counts[step.queue])
-        return found
+    def queue_of(self) -> list[str]:
+        """Id of each step's queue."""
+        return [step.queue for step in self.plan.steps]
+
+    @cached_property
+    def reads(self) -> list[tuple[int, ...]]:
+        """Buffers that each step reads."""
+        return [step.reads for step in self.plan.steps]
+
+    @cached_property
+    def writes(self) -> list[tuple[int, ...]]:
+        """Buffers that each step writes."""
+        return [step.writes for step in self.plan.steps]
+
+    @cached_property
+    def ops_of(self) -> list[tuple[int, ...]]:
+        """Ops that each step computes, alone or jointly."""
+        return [
+            t.run.ops if t.run is not None else t.collective.ops if t.collective is not None else ()
+            for t in self.plan.steps
+        ]
+
+    @cached_property
+    def waits(self) -> list[Wait]:
+        """All waits of all steps."""
+        return list(chain.from_iterable([step.waits for step in self.plan.steps]))
+
+    @cached_property
+    def replaceable(self) -> list[int]:
+        """Steps that have alternates."""
+        return [i for i, step in enumerate(self.plan.steps) if step.alternates]
+
+    @cached_property
+    def values(self) -> list[str]:
+        """Value of each buffer."""
+        return [buffer.value for buffer in self.plan.buffers]
 
     @cached_property
     def lines(self) -> list[int]:
         """Number of each step's queue."""
-        return [self.queue_numbers[step.queue] for step in self.plan.steps]
+        return [*map(self.queue_numbers.__getitem__, self.queue_of)]
 
     @cached_property
     def step_at(self) -> dict[str, list[int]]:
         """Indices of the steps of each queue; the n-th brings it to epoch n + 1."""
         found: dict[str, list[int]] = {queue: [] for queue in self.queues}
-        for i, step in enumerate(self.plan.steps):
-            found[step.queue].append(i)
+        for i, queue in enumerate(self.queue_of):
+            found[queue].append(i)
+        return found
+
+    @cached_property
+    def epochs(self) -> list[int]:
+        """Epoch that each step brings its queue to, from 1."""
+        found = [0] * len(self.plan.steps)
+        for line in self.step_at.values():
+            for epoch, i in enumerate(line, start=1):
+                found[i] = epoch
         return found
 
     @cached_property
@@ -83,11 +121,11 @@ class IndexedPlan:
         """The n-th COLLECTIVE steps of the queues of a group, by group and n from 1."""
         counts: dict[tuple[str, str], int] = {}
         met: dict[tuple[str, int], list[int]] = {}
-        for i, step in enumerate(self.plan.steps):
-            if step.collective is not None:
-                group = step.collective.group
-                n = counts[group, step.queue] = counts.get((group, step.queue), 0) + 1
-                met.setdefault((group, n), []).append(i)
+        for i, joint in enumerate([step.collective for step in self.plan.steps]):
+            if joint is not None:
+                who = joint.group, self.queue_of[i]
+                n = counts[who] = counts.get(who, 0) + 1
+                met.setdefault((joint.group, n), []).append(i)
         return {key: tuple(members) for key, members in met.items()}
 
     @property
@@ -97,37 +135,38 @@ class IndexedPlan:
 
     def work(self, step: int) -> tuple[str, tuple[int, ...]]:
         """Return the member that lists the ops that a step computes, alone or jointly, and them."""
-        return self._work[step]
-
-    @cached_property
-    def _work(self) -> list[tuple[str, tuple[int, ...]]]:
-        none: tuple[str, tuple[int, ...]] = ("run", ())
-        return [
-            ("run", t.run.ops)
-            if t.run is not None
-            else none
-            if t.collective is None
-            else ("collective", t.collective.ops)
-            for t in self.plan.steps
-        ]
+        joint = self.plan.steps[step].collective is not None
+        return "collective" if joint else "run", self.ops_of[step]
 
     @cached_property
     def uses(self) -> list[int]:
         """A number for each op, the same for the same operation, types and attributes."""
-        types, numbers = self.view.types, dict[object, int]()
-        return [
-            numbers.setdefault(
-                (
-                    node.target,
-                    id(node.attributes),
-                    *[id(types[v]) for v in node.inputs],
-                    None,
-                    *[id(types[v]) for v in node.outputs],
-                ),
-                len(numbers),
+        kind = {value: id(tensor) for value, tensor in self.view.types.items()}.__getitem__
+        return _numbered(
+            (target, id(attributes), len(inputs), *map(kind, inputs + outputs))
+            for target, inputs, attributes, outputs in self.view.nodes
+        )
+
+    @cached_property
+    def kinds(self) -> list[int]:
+        """A number for each step, the same for the same uses of ops on the same arenas.
+
+        Steps of a kind have their queue in common, too, and their link if they are transfers.
+        """
+        use, arena = self.uses.__getitem__, [place[0] for place in self.places].__getitem__
+        steps = zip(self.plan.steps, self.ops_of, self.reads, self.writes, strict=True)
+        return _numbered(
+            (
+                t.queue,
+                "" if t.transfer is None else t.transfer.link,
+                t.run is None,
+                t.collective is None,
+                len(reads),
+                *map(use, ops),
+                *map(arena, reads + writes),
             )
-            for node in self.view.nodes
-        ]
+            for t, ops, reads, writes in steps
+        )
 
     @cached_property
     def graph_digest(self) -> str:
@@ -135,14 +174,15 @@ class IndexedPlan:
         return graph_digest(self.plan, self.view)
 
     @cached_property
-    def regions(self) -> dict[int, Cut]:
-        """The cut of each region, by index of its step; of a joint one by its first member."""
-        cutter = Cutter.of(self.view)
-        return {
-            i: cutter.cut(ops)
-            for i, (members, (_, ops)) in enumerate(zip(self.party, self._work, strict=True))
-            if ops and members[0] == i
-        }
+    def regions(self) -> list[int]:
+        """The step of each region; of a joint one its first member."""
+        worked = [i for i, ops in enumerate(self.ops_of) if ops]
+        return [i for i in worked if self.party[i][0] == i] if self.instances else worked
+
+    @cached_property
+    def cutter(self) -> Cutter:
+        """Cuts regions out of the graph."""
+        return Cutter.of(self.view)
 
     @cached_property
     def named_artifacts(self) -> list[tuple[int, Path, str, str]]:
@@ -160,14 +200,37 @@ class IndexedPlan:
         return [(b.arena, b.offset, b.offset + b.size) for b in self.plan.buffers]
 
     @cached_property
-    def readers(self) -> Mapping[str, Sequence[int]]:
-        """Indices of the ops that read each value."""
-        return self.view.consumers()
+    def taking_over(self) -> dict[int, int]:
+        """Buffers that are in place of others, with those."""
+        places = [buffer.in_place_of for buffer in self.plan.buffers]
+        return {i: other for i, other in enumerate(places) if other is not None}
+
+    @cached_property
+    def edges(self) -> list[tuple[int, int]]:
+        """Each op that reads what an op makes, with that."""
+        makers = self.makers
+        nodes = enumerate(self.view.nodes)
+        return [(op, makers[v]) for op, node in nodes for v in node.inputs if v in makers]
+
+    @cached_property
+    def spans(self) -> list[range]:
+        """Numbers of the segments of each buffer; arenas are cut at every border of a buffer."""
+        borders: dict[str, set[int]] = {}
+        distinct = dict.fromkeys(self.places, range(0))
+        for arena, start, end in distinct:
+            borders.setdefault(arena, set()).update((start, end))
+        numbers: dict[tuple[str, int], int] = {}
+        for arena, found in borders.items():
+            for border in sorted(found):
+                numbers[arena, border] = len(numbers)
+        for arena, start, end in distinct:
+            distinct[arena, start, end] = range(numbers[arena, start], numbers[arena, end])
+        return [distinct[place] for place in self.places]
 
     @cached_property
     def written(self) -> frozenset[int]:
         """Buffers that some step writes."""
-        return frozenset(b for step in self.plan.steps for b in step.writes)
+        return frozenset(chain.from_iterable(self.writes))
 
     def predecessors(self, step: int) -> list[int]:
         """Return the steps that must end right before a step can begin, of each party the first."""
@@ -202,6 +265,12 @@ class IndexedPlan:
     @cached_property
     def _largest(self) -> dict[int, int]:
         return {}
+
+
+def _numbered(keys: Iterable[object]) -> list[int]:
+    """Return a number for each key, the same for equal keys."""
+    numbers = dict[object, int]()
+    return [numbers.setdefault(key, len(numbers)) for key in keys]
 
 
 def cyclic(needs: dict[int, set[int]]) -> set[int]:

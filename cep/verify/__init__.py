@@ -6,8 +6,8 @@ planner, imports neither tensor libraries nor device stacks, and believes nothin
 recompute. One module holds one family of rules; each rule is one function with its id.
 
 What follows from a plan or from descriptors alone, the rules that look at it read from rooms
-of its own, which are trusted as the rules are: `cep.indexed`, `cep.sight`, `cep.features`,
-`cep.timing` and `cep.unrolled`.
+of its own, which are trusted as the rules are: `cep.indexed`, `cep.clocks`, `cep.sight`,
+`cep.features`, `cep.timing` and `cep.unrolled`.
 
     >>> from cep.verify import RULESET
     >>> "CEP-M3" in RULESET

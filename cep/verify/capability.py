@@ -34,9 +34,7 @@ def bound(s: Subject) -> Iterator[Finding]:
 @rule("CEP-C2", stage=4)
 def supported(s: Subject) -> Iterator[Finding]:
     """The device's descriptor claims each op for the dtypes, ranks and layouts it is used with."""
-    steps = s.plan.steps
-    uses = ((t.queue, *[s.uses[op] for op in s.work(i)[1]]) for i, t in enumerate(steps))
-    yield from once(uses, lambda i: claimed_on(s, i, steps[i].queue))
+    yield from once(s.kinds, lambda i: claimed_on(s, i, s.queue_of[i]))
 
 
 def claimed_on(s: Subject, i: int, queue: str) -> Iterator[Finding]:
@@ -101,9 +99,7 @@ def queues(s: Subject) -> Iterator[Finding]:
                 f"{queue.device!r} has {found} {queue.kind} queues; its descriptor allows {allowed}"
             )
             yield Finding(("queues", i), message)
-    steps = s.plan.steps
-    bodies = ((t.queue, t.run is None, t.transfer is None, t.collective is None) for t in steps)
-    yield from once(bodies, lambda i: suited_to(s, i, steps[i].queue))
+    yield from once(s.kinds, lambda i: suited_to(s, i, s.queue_of[i]))
 
 
 def suited_to(s: Subject, i: int, queue: str) -> Iterator[Finding]:

@@ -5,8 +5,9 @@ CEP-I1 (signature) and CEP-I3 (unique encoding) are about bytes: see `cep.verify
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,6 @@ from cep.store import StoreError
 from cep.verify.rules import Finding, rule
 
 if TYPE_CHECKING:
-    from cep.v1.plan import Plan
     from cep.verify.subject import Subject
 
 SUPPORTED: Final = frozenset(
@@ -173,51 +173,49 @@ def references(s: Subject) -> Iterator[Finding]:
     peaks = ("constraints", "peak_bytes")
     yield from _unresolved(peaks, plan.constraints.peak_bytes, "device", slots)
     yield from _unresolved(("safety", "limits"), limits, "device", slots)
-    for i, step in enumerate(plan.steps):
-        if step.waits:
-            yield from _unresolved(("steps", i, "waits"), step.waits, "queue", queues)
-        if step.alternates:
-            yield from _unresolved(("steps", i, "alternates"), step.alternates, "queue", queues)
+    awaited = {wait.queue for wait in s.waits} - queues.keys()
+    for i in range(len(plan.steps)) if awaited else s.replaceable:
+        step = plan.steps[i]
+        yield from _unresolved(("steps", i, "waits"), step.waits, "queue", queues)
+        yield from _unresolved(("steps", i, "alternates"), step.alternates, "queue", queues)
     for _, path, digest, _ in s.named_artifacts:
         if digest not in artifacts:
             yield Finding(path, f"there is no {digest!r}; there are {_few(artifacts)}")
-    yield from _indices(plan)
+    yield from _indices(s)
 
 
 def _unresolved(
-    path: tuple[str | int, ...], items: Sequence[object], member: str, known: Collection[str]
+    path: tuple[str | int, ...], items: Sequence[object], member: str, known: dict[str, None]
 ) -> Iterator[Finding]:
-    for i, name in enumerate(map(attrgetter(member), items)):
+    names = [*map(attrgetter(member), items)]
+    for i, name in enumerate(names if not known.keys() >= {*names} else ()):
         if name not in known:
             yield Finding((*path, i, member), f"there is no {name!r}; there are {_few(known)}")
 
 
-def _indices(plan: Plan) -> Iterator[Finding]:
-    for path, indices, kind, count in _referred(plan):
-        if indices and max(indices) >= count:
-            for j, index in enumerate(indices):
-                if index >= count:
-                    place = (*path, j) if path[-1] != "in_place_of" else path
-                    yield Finding(place, f"there is no {kind} {index}; there are {count}")
+def _indices(s: Subject) -> Iterator[Finding]:
+    buffers, ops, steps = len(s.plan.buffers), len(s.plan.ops), len(s.plan.steps)
+    most = max(chain.from_iterable(chain(s.reads, s.writes)), default=0)
+    wrong = most >= buffers or max(chain.from_iterable(s.ops_of), default=0) >= ops
+    for i, step in enumerate(s.plan.steps if wrong else ()):
+        body, worked = s.work(i)
+        yield from _absent(("steps", i, "reads"), step.reads, "buffer", buffers)
+        yield from _absent(("steps", i, "writes"), step.writes, "buffer", buffers)
+        yield from _absent(("steps", i, body, "ops"), worked, "op", ops)
+    for i, other in s.taking_over.items():
+        if other >= buffers:
+            message = f"there is no buffer {other}; there are {buffers}"
+            yield Finding(("buffers", i, "in_place_of"), message)
+    for i, entry in enumerate(s.plan.evidence):
+        yield from _absent(("evidence", i, "subject_steps"), entry.subject_steps, "step", steps)
 
 
-def _referred(
-    plan: Plan,
-) -> Iterator[tuple[tuple[str | int, ...], Sequence[int], str, int]]:
-    """Yield all indices: where they stand, what they refer to, and how many there are of that."""
-    buffers, ops, steps = len(plan.buffers), len(plan.ops), len(plan.steps)
-    for i, step in enumerate(plan.steps):
-        yield ("steps", i, "reads"), step.reads, "buffer", buffers
-        yield ("steps", i, "writes"), step.writes, "buffer", buffers
-        if step.run is not None:
-            yield ("steps", i, "run", "ops"), step.run.ops, "op", ops
-        if step.collective is not None:
-            yield ("steps", i, "collective", "ops"), step.collective.ops, "op", ops
-    for i, buffer in enumerate(plan.buffers):
-        if buffer.in_place_of is not None:
-            yield ("buffers", i, "in_place_of"), (buffer.in_place_of,), "buffer", buffers
-    for i, entry in enumerate(plan.evidence):
-        yield ("evidence", i, "subject_steps"), entry.subject_steps, "step", steps
+def _absent(
+    path: tuple[str | int, ...], indices: Sequence[int], kind: str, count: int
+) -> Iterator[Finding]:
+    for j, index in enumerate(indices):
+        if index >= count:
+            yield Finding((*path, j), f"there is no {kind} {index}; there are {count}")
 
 
 def _repeated(member: str, names: Iterable[str]) -> Iterator[Finding]:

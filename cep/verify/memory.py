@@ -8,21 +8,22 @@ happens-before is transitive. So one walk decides M3, M4, M5, M6 and M7.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from cep.opset import PREFIX
 from cep.opset.definition import DTYPE_BYTES
 from cep.opset.pointwise import POINTWISE
-from cep.verify.rules import MAX_FINDINGS, Finding, rule
+from cep.verify.rules import MAX_FINDINGS, Finding, once, rule
 
 if TYPE_CHECKING:
     from cep.graph import Node
     from cep.verify.subject import Subject
 
-NOBODY: Final = -2
-START: Final = -1
+NOTHING: Final = -1
 MAX_PAIRS: Final = 8_000_000
 MAX_VISITS: Final = 20_000_000
 IN_PLACE: Final = frozenset(PREFIX + name for name in POINTWISE.operations)
@@ -40,63 +41,71 @@ def in_bounds(s: Subject) -> Iterator[Finding]:
         if s.sight.memory(arena.device, arena.memory) is None:
             message = f"the descriptor of {arena.device!r} has no memory {arena.memory!r}"
             yield Finding(("arenas", i, "memory"), message)
-    for i, buffer in enumerate(s.plan.buffers):
-        arena, needed = s.arenas[buffer.arena], s.largest_bytes(buffer.value)
-        if buffer.size < needed:
-            message = f"{buffer.value!r} needs up to {needed} bytes; the buffer has {buffer.size}"
-            yield Finding(("buffers", i, "size"), message)
-        if buffer.offset + buffer.size > arena.bytes:
-            message = f"ends at {buffer.offset + buffer.size}; the arena ends at {arena.bytes}"
-            yield Finding(("buffers", i, "offset"), message)
-        width = DTYPE_BYTES[s.view.types[buffer.value].dtype]
-        if arena.alignment_bytes % width:
-            message = f"elements of {width} bytes need an arena that is aligned like them"
-            yield Finding(("buffers", i, "arena"), message)
-        if buffer.offset % arena.alignment_bytes:
-            message = f"{buffer.offset} is not a multiple of {arena.alignment_bytes}"
-            yield Finding(("buffers", i, "offset"), message)
+    types = s.view.types
+    kinds = zip(s.places, [id(types[value]) for value in s.values], strict=True)
+    yield from once(kinds, partial(_placed, s))
+
+
+def _placed(s: Subject, i: int) -> Iterator[Finding]:
+    buffer = s.plan.buffers[i]
+    arena, needed = s.arenas[buffer.arena], s.largest_bytes(buffer.value)
+    if buffer.size < needed:
+        message = f"{buffer.value!r} needs up to {needed} bytes; the buffer has {buffer.size}"
+        yield Finding(("buffers", i, "size"), message)
+    if buffer.offset + buffer.size > arena.bytes:
+        message = f"ends at {buffer.offset + buffer.size}; the arena ends at {arena.bytes}"
+        yield Finding(("buffers", i, "offset"), message)
+    width = DTYPE_BYTES[s.view.types[buffer.value].dtype]
+    if arena.alignment_bytes % width:
+        message = f"elements of {width} bytes need an arena that is aligned like them"
+        yield Finding(("buffers", i, "arena"), message)
+    if buffer.offset % arena.alignment_bytes:
+        message = f"{buffer.offset} is not a multiple of {arena.alignment_bytes}"
+        yield Finding(("buffers", i, "offset"), message)
 
 
 @rule("CEP-M2", stage=4)
 def in_place(s: Subject) -> Iterator[Finding]:
     """A step overwrites what it reads only where that is declared and harmless."""
-    pairs = 0
-    taking_over = {i for i, b in enumerate(s.plan.buffers) if b.in_place_of is not None}
-    for i, step in enumerate(s.plan.steps):
-        pairs += len(step.reads) * len(step.writes)
+    pairs, places, taking_over = 0, s.places, s.taking_over
+    for i, (reads, writes) in enumerate(zip(s.reads, s.writes, strict=True)):
+        pairs += len(reads) * len(writes)
         if pairs > MAX_PAIRS:
             message = f"more than {MAX_PAIRS} pairs of operands; their overlaps cannot be checked"
             yield Finding(("steps", i), message)
             return
-        users = {} if taking_over.isdisjoint(step.writes) else _users(s, i)
-        for j, write in enumerate(step.writes):
-            overlapped = _overlapped(s, write, step.reads)
-            if not overlapped and write not in taking_over:
-                continue
-            target = s.plan.buffers[write]
-            for read in sorted(overlapped - {target.in_place_of}):
-                message = (
-                    f"{target.value!r} overlaps {s.plan.buffers[read].value!r}, which the step "
-                    "reads, and does not declare in_place_of"
-                )
-                yield Finding(("steps", i, "writes", j), message)
-            if target.in_place_of is None:
-                continue
-            if target.in_place_of not in overlapped:
-                message = f"step {i} does not read the bytes of buffer {target.in_place_of}"
-                yield Finding(("buffers", write, "in_place_of"), message)
-            elif problem := _harm(s, i, target.in_place_of, write, users):
-                yield Finding(("buffers", write, "in_place_of"), problem)
+        users = {} if taking_over.keys().isdisjoint(writes) else _users(s, i)
+        for j, write in enumerate(writes):
+            arena, start, end = places[write]
+            apart = write not in taking_over
+            for read in reads:
+                other, first, last = places[read]
+                if start < last and first < end and arena == other:
+                    apart = False
+            if not apart:
+                yield from _overlapped(s, i, j, users)
 
 
-def _overlapped(s: Subject, write: int, reads: Sequence[int]) -> set[int]:
-    """Return the buffers that share bytes with one that is written."""
-    found, (arena, start, end) = set(), s.places[write]
-    for read in reads:
+def _overlapped(s: Subject, i: int, j: int, users: dict[str, list[Node]]) -> Iterator[Finding]:
+    write, overlapped = s.writes[i][j], set()
+    target, (arena, start, end) = s.plan.buffers[write], s.places[write]
+    for read in s.reads[i]:
         other, first, last = s.places[read]
         if other == arena and max(start, first) < min(end, last):
-            found.add(read)
-    return found
+            overlapped.add(read)
+    for read in sorted(overlapped - {target.in_place_of}):
+        message = (
+            f"{target.value!r} overlaps {s.values[read]!r}, which the step "
+            "reads, and does not declare in_place_of"
+        )
+        yield Finding(("steps", i, "writes", j), message)
+    if target.in_place_of is None:
+        return
+    if target.in_place_of not in overlapped:
+        message = f"step {i} does not read the bytes of buffer {target.in_place_of}"
+        yield Finding(("buffers", write, "in_place_of"), message)
+    elif problem := _harm(s, i, target.in_place_of, write, users):
+        yield Finding(("buffers", write, "in_place_of"), problem)
 
 
 def _users(s: Subject, step: int) -> dict[str, list[Node]]:
@@ -126,117 +135,126 @@ def _harm(s: Subject, step: int, read: int, write: int, users: dict[str, list[No
     return ""
 
 
-@dataclass(slots=True)
-class _Segment:
-    writer: int = NOBODY
-    buffer: int = -1
-    readers: list[int] = field(default_factory=list)
-
-
 class _Walk:
-    """The walk over all accesses, in an order that agrees with happens-before."""
+    """The walk over all accesses, in an order that agrees with happens-before.
+
+    Of each segment, it is known which buffer it `holds`, and who has `met` there: who wrote that,
+    and who has read it since. Instead of a step, that can be START, which ends before all others.
+    Of each buffer, it is known who `defined` it last; NEVER, who does not end, if nobody did.
+    """
 
     def __init__(self, s: Subject) -> None:
         self.s = s
-        self.defined: dict[int, int] = {}
-        self.held = [b.value for b in s.plan.buffers]
-        borders: dict[str, set[int]] = {a: set() for a in s.arenas}
-        for arena, start, end in set(s.places):
-            borders[arena].update((start, end))
-        at = {a: {offset: n for n, offset in enumerate(sorted(b))} for a, b in borders.items()}
-        segments = {a: [_Segment() for _ in found] for a, found in borders.items()}
-        self.spans = [(segments[a], at[a][start], at[a][end]) for a, start, end in s.places]
+        self.start, never = len(s.plan.steps), len(s.plan.steps) + 1
+        self.lines, self.epochs = [*s.lines, 0, 0], [*s.epochs, 0, sys.maxsize]
+        self.party = [*s.party, (), ()]
+        self.defined = [never] * len(s.plan.buffers)
+        self.spans = s.spans
+        self.holds = [NOTHING] * max([span.stop for span in self.spans], default=0)
+        self.met = [[self.start] for _ in self.holds]
+        stored = s.view.constants
+        self.constants = {i for i, v in enumerate(s.values) if v in stored} if stored else set()
         self.found: dict[str, list[Finding]] = {f"CEP-M{n}": [] for n in (3, 4, 5, 6, 7)}
-        if self._visits() > MAX_VISITS:
+        sizes = [len(span) for span in self.spans]
+        if sum(map(sizes.__getitem__, chain.from_iterable(chain(s.reads, s.writes)))) > MAX_VISITS:
             message = "the buffers overlap in too many pieces for their accesses to be checked"
             self._note("CEP-M3", ("buffers",), message)
         else:
+            self._begin()
             self._run()
+            self._end()
 
-    def _visits(self) -> int:
-        sizes = [last - first for _, first, last in self.spans]
-        return sum([sizes[b] for t in self.s.plan.steps for b in (*t.reads, *t.writes)])
-
-    def _covered(self, index: int) -> list[_Segment]:
-        segments, first, last = self.spans[index]
-        return segments[first:last]
-
-    def _run(self) -> None:
+    def _begin(self) -> None:
         s = self.s
-        for index, buffer in enumerate(s.plan.buffers):
-            if s.view.roles[buffer.value] in ("IN", "CONST") and index not in s.written:
-                self._begin(index)
-        for step in s.order:
-            body = s.plan.steps[step]
-            for j, index in enumerate(body.reads):
-                self._read(step, index, ("steps", step, "reads", j))
-            for j, index in enumerate(body.writes):
-                self._write(step, index, ("steps", step, "writes", j))
-        self._end()
+        given = {binding.value for binding in s.plan.inputs} | s.view.constants.keys()
+        for index in [i for i, value in enumerate(s.values) if value in given]:
+            if index in s.written:
+                continue
+            for at in self.spans[index]:  # a conflict must cost nothing more
+                if self.holds[at] != NOTHING:
+                    message = f"overlaps {self._held(at)!r}, which is there from the start too"
+                    self._note("CEP-M3", ("buffers", index), message)
+                    break
+                self.holds[at] = index
+            self.defined[index] = self.start
 
-    def _begin(self, index: int) -> None:
-        segments, first, last = self.spans[index]
-        for at in range(first, last):  # no slice: a conflict must cost nothing more
-            segment = segments[at]
-            if segment.writer != NOBODY:
-                other = self.s.plan.buffers[segment.buffer].value
-                message = f"overlaps {other!r}, which is there from the start too"
-                self._note("CEP-M3", ("buffers", index), message)
-                break
-            segment.writer, segment.buffer = START, index
-        self.defined[index] = START
+    def _run(self) -> None:  # noqa: C901 - calls for each access would take longer than all else
+        """Let each step read, then write; explain what is wrong apart."""
+        s, lines, epochs, party = self.s, self.lines, self.epochs, self.party
+        spans, holds, met, defined = self.spans, self.holds, self.met, self.defined
+        clocks, reads, writes, constants = s.clocks, s.reads, s.writes, self.constants
+        for step in s.order:
+            clock, mine = clocks[step], party[step]
+            for j, index in enumerate(reads[step]):
+                maker = defined[index]
+                sound = clock[lines[maker]] >= epochs[maker] and party[maker] is not mine
+                for at in spans[index]:
+                    met[at].append(step)
+                    if holds[at] != index:
+                        sound = False
+                if not sound:
+                    self._explain_read(step, index, ("steps", step, "reads", j))
+            for j, index in enumerate(writes[step]):
+                sound = index not in constants
+                for at in spans[index]:
+                    if holds[at] in constants or met[at][0] == step:
+                        sound = False
+                    for other in met[at]:
+                        if clock[lines[other]] < epochs[other] or party[other] is mine:
+                            sound = sound and other == step
+                if not sound:
+                    self._explain_write(step, index, ("steps", step, "writes", j))
+                for at in spans[index]:
+                    holds[at], met[at] = index, [step]
+                defined[index] = step
 
     def _ordered(self, first: int, then: int) -> bool:
-        return first < 0 or self.s.before(first, then)
+        ended = self.s.clocks[then][self.lines[first]] >= self.epochs[first]
+        return ended and self.party[first] is not self.party[then]
 
-    def _read(self, step: int, index: int, path: tuple[str | int, ...]) -> None:
-        value = self.held[index]
-        maker = self.defined.get(index)
-        after = maker is not None and self._ordered(maker, step)
-        if maker is None:
+    def _explain_read(self, step: int, index: int, path: tuple[str | int, ...]) -> None:
+        value, maker = self.s.values[index], self.defined[index]
+        if maker > self.start:
             self._note("CEP-M4", path, f"{value!r} is read before anything has put it there")
-        elif not after:
-            message = f"{self.s.told(maker)} puts {value!r} there, but need not have ended by then"
+        elif not self._ordered(maker, step):
+            message = f"{self._told(maker)} puts {value!r} there, but need not have ended by then"
             self._note("CEP-M4", path, message)
-        told = False
-        for segment in self._covered(index):
-            if after and segment.buffer == index and segment.writer == maker:
-                segment.readers.append(step)
-                continue
-            if maker is not None and segment.buffer != index and not told:
-                other = self.held[segment.buffer]
-                culprit = self.s.told(segment.writer)
-                message = f"{culprit} has overwritten {value!r} with {other!r}"
+        told = maker > self.start
+        for at in self.spans[index]:
+            writer = self.met[at][0]
+            if self.holds[at] != index and not told:
+                message = f"{self._told(writer)} has overwritten {value!r} with {self._held(at)!r}"
                 self._note("CEP-M5", path, message)
                 told = True
-            if not self._ordered(segment.writer, step) and segment.writer != step:
-                self._race(step, segment.writer, "reads", "writes", path)
-            segment.readers.append(step)
+            if not self._ordered(writer, step) and writer != step:
+                self._race(step, writer, "reads", "writes", path)
 
-    def _write(self, step: int, index: int, path: tuple[str | int, ...]) -> None:
-        s = self.s
-        if self.held[index] in s.view.constants:
-            self._note("CEP-M7", path, f"{self.held[index]!r} is a constant; nothing may write it")
-        for segment in self._covered(index):
-            if segment.writer == START and self._value(segment) in s.view.constants:
-                self._note("CEP-M7", path, f"overwrites the constant {self._value(segment)!r}")
-            if not self._ordered(segment.writer, step):
-                self._race(step, segment.writer, "writes", "writes", path)
-            for reader in segment.readers:
-                if not s.before(reader, step) and reader != step:
+    def _explain_write(self, step: int, index: int, path: tuple[str | int, ...]) -> None:
+        if index in self.constants:
+            message = f"{self.s.values[index]!r} is a constant; nothing may write it"
+            self._note("CEP-M7", path, message)
+        for at in self.spans[index]:
+            writer, *readers = self.met[at]
+            if writer == self.start and self.holds[at] in self.constants:
+                self._note("CEP-M7", path, f"overwrites the constant {self._held(at)!r}")
+            if not self._ordered(writer, step):
+                self._race(step, writer, "writes", "writes", path)
+            for reader in readers:
+                if not self._ordered(reader, step) and reader != step:
                     self._race(step, reader, "writes", "reads", path)
                     break
-            segment.writer, segment.buffer, segment.readers = step, index, []
-        self.defined[index] = step
 
-    def _value(self, segment: _Segment) -> str:
-        return self.held[segment.buffer]
+    def _held(self, at: int) -> str:
+        return self.s.values[self.holds[at]]
+
+    def _told(self, step: int) -> str:
+        return self.s.told(step) if step < self.start else "what is there from the start"
 
     def _race(
         self, step: int, other: int, does: str, did: str, path: tuple[str | int, ...]
     ) -> None:
-        told = self.s.told
-        message = f"{told(step)} {does} bytes that {told(other)} {did}, and nothing orders the two"
+        did_it = f"{self._told(other)} {did}"
+        message = f"{self._told(step)} {does} bytes that {did_it}, and nothing orders the two"
         self._note("CEP-M3", path, message)
 
     def _note(self, code: str, path: tuple[str | int, ...], message: str) -> None:
@@ -245,20 +263,20 @@ class _Walk:
             found.append(finding)
 
     def _end(self) -> None:
-        s = self.s
-        held = {b.value: i for i, b in enumerate(s.plan.buffers) if i in self.defined}
+        s, results = self.s, {binding.value for binding in self.s.plan.outputs}
+        found = [i for i, value in enumerate(s.values) if value in results]
+        left = [i for i in found if self.defined[i] <= self.start]
+        values = {s.values[i] for i in left}
         for i, binding in enumerate(s.plan.outputs):
-            if binding.value not in held:
+            if binding.value not in values:
                 message = f"{binding.value!r} is an output, but no step leaves it in a buffer"
                 self._note("CEP-M4", ("outputs", i), message)
-        for index, buffer in enumerate(s.plan.buffers):
-            if s.view.roles[buffer.value] != "OUT" or index not in self.defined:
-                continue
-            for segment in self._covered(index):
-                if segment.buffer != index:
+        for index in left:
+            for at in self.spans[index]:
+                if self.holds[at] != index:
                     message = (
-                        f"{s.told(segment.writer)} overwrites the output {buffer.value!r} with "
-                        f"{self._value(segment)!r}"
+                        f"{self._told(self.met[at][0])} overwrites the output "
+                        f"{s.values[index]!r} with {self._held(at)!r}"
                     )
                     self._note("CEP-M6", ("buffers", index), message)
                     break
@@ -340,10 +358,11 @@ def kept(s: Subject) -> dict[str, int]:
 def _held(s: Subject) -> dict[str, int]:
     """Return the bytes of weights that each device keeps, each weight once a device."""
     weights: dict[str, set[str]] = {d.slot: set() for d in s.plan.devices}
-    for i, region in s.regions.items():
-        for member in s.party[i] if region.constants else ():
-            weights[s.device_of(member)] |= set(region.constants)
-    for i, k in s.alternates or ():
-        if i in s.regions:
-            weights[s.device_of(i, k)] |= set(s.regions[i].constants)
+    known, nodes = s.view.constants, s.view.nodes
+    for i in s.regions if known else ():
+        read = {v for op in s.ops_of[i] for v in nodes[op].inputs if v in known}
+        for member in s.party[i] if read else ():
+            weights[s.device_of(member)] |= read
+        for k in range(len(s.plan.steps[i].alternates) if s.alternates else 0):
+            weights[s.device_of(i, k)] |= read
     return {slot: sum(map(s.largest_bytes, held)) for slot, held in weights.items()}

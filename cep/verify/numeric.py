@@ -7,7 +7,6 @@ carry out an op by any variant that matches, so the worst of them counts.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
 from typing import TYPE_CHECKING
 
 from cep.opset import OPERATIONS
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 @rule("CEP-K3", stage=4)
 def rounding(s: Subject) -> Iterator[Finding]:
     """The promise to stay close to the source graph covers what the plan's devices round."""
-    limits, types = s.plan.constraints, s.view.types
+    limits, types, uses = s.plan.constraints, s.view.types, s.uses
     path = ("constraints", "numeric_tolerance")
     if (limits.numeric == "BITWISE") is (limits.numeric_tolerance is not None):
         wanted = "no tolerance" if limits.numeric == "BITWISE" else "a tolerance"
@@ -31,7 +30,7 @@ def rounding(s: Subject) -> Iterator[Finding]:
     shares: dict[int, int] = {}
     parts: dict[tuple[int, str], int] = {}
     for op, slot in _places(s):
-        use = s.uses[op], slot
+        use = uses[op], slot
         if use not in parts:
             node = s.view.nodes[op]
             operation = OPERATIONS[node.target]
@@ -47,7 +46,8 @@ def rounding(s: Subject) -> Iterator[Finding]:
             parts[use] = max(
                 (share(operation, operands, results, c, s.view.ranges) for c in claims), default=0
             )
-        shares[op] = max(parts[use], shares.get(op, 0))
+        if parts[use] >= shares.get(op, 0):
+            shares[op] = parts[use]
     if limits.numeric_tolerance is None:
         return
     outputs = [types[b.value] for b in s.plan.outputs]
@@ -63,8 +63,11 @@ def rounding(s: Subject) -> Iterator[Finding]:
 
 def _places(s: Subject) -> Iterator[tuple[int, str]]:
     """Yield each op with each device that may compute it."""
-    slots = [{s.device_of(i)} for i in range(len(s.plan.steps))]
+    slots = {queue.id: queue.device for queue in s.plan.queues}
+    places = [[slots[queue]] for queue in s.queue_of]
     for i, k in s.alternates or ():
-        slots[i].add(s.device_of(i, k))
-    for i, found in enumerate(slots):
-        yield from product(s.work(i)[1], sorted(found))
+        places[i] = sorted({*places[i], s.device_of(i, k)})
+    for ops, found in zip(s.ops_of, places, strict=True):
+        for op in ops:
+            for slot in found:
+                yield op, slot

@@ -1,9 +1,6 @@
 """Rules of family O: do the steps always come to an end, and do devices see each other's data?
 
-Happens-before is the transitive closure of two relations: a step comes after the one before it in
-its queue, and after the steps whose epochs it waits for. It is kept as one vector clock a step: how
-far each queue has certainly come when the step begins, its own epoch included. The members of a
-collective begin and end together, so that they share a clock.
+What happens before what is computed once, by `cep.clocks`, for these rules and those of memory.
 """
 
 from __future__ import annotations
@@ -11,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from cep.clocks import clocks, cycle_of
 from cep.verify.collectives import unconnected
 from cep.verify.rules import Finding, once, rule
 
 if TYPE_CHECKING:
-    from cep.v1.plan import Transfer
     from cep.verify.subject import Subject
 
 
@@ -28,15 +25,14 @@ MAX_SHOWN: Final = 16
 def deadlock_free(s: Subject) -> Iterator[Finding]:
     """Happens-before has no cycle, so that some step can always begin."""
     count = len(s.plan.steps)
-    if (count + sum(len(t.waits) for t in s.plan.steps)) * len(s.plan.queues) > MAX_CLOCKS:
+    if (count + len(s.waits)) * len(s.plan.queues) > MAX_CLOCKS:
         message = f"steps and waits times queues are more than {MAX_CLOCKS}; use fewer queues"
         yield Finding(("queues",), message)
         return
-    before = {members[0]: s.predecessors(members[0]) for members in s.party}
-    s.order, s.clocks = _clocks(s, before)
-    stuck = sorted(before.keys() - set(s.order))
-    if stuck:
-        cycle = [str(i) for i in _cycle(stuck, before)]
+    s.order, s.clocks = clocks(s)
+    if len(s.order) < count:
+        stuck = sorted({members[0] for members in s.party}.difference(s.order))
+        cycle = [str(i) for i in cycle_of(s, stuck)]
         if len(cycle) > MAX_SHOWN:
             cycle[MAX_SHOWN // 2 : -MAX_SHOWN // 2] = ["..."]
         shown = " -> ".join(cycle)
@@ -44,59 +40,12 @@ def deadlock_free(s: Subject) -> Iterator[Finding]:
         yield Finding(("steps", stuck[0], "waits"), message)
 
 
-def _clocks(s: Subject, before: dict[int, list[int]]) -> tuple[list[int], list[tuple[int, ...]]]:
-    """Return the steps that can be put in order, in order, and the clock of each step.
-
-    Steps are taken as they come. What comes too early is held until the step that it waits for has
-    a clock; what is taken out of `before` has been waited for.
-    """
-    clocks: list[tuple[int, ...]] = [()] * len(s.plan.steps)
-    start = (0,) * len(s.plan.queues)
-    begun: dict[int, tuple[int, ...]] = {}
-    held: dict[int, list[int]] = {}
-    order: list[int] = []
-    for first in before:
-        ready = [first]
-        while ready:
-            i = ready.pop()
-            left, clock = before[i], begun.pop(i, start)
-            while left and (reached := clocks[left[-1]]):
-                clock = reached if clock is start else tuple(map(max, clock, reached))
-                left.pop()
-            if left:
-                begun[i] = clock
-                held.setdefault(left[-1], []).append(i)
-                continue
-            ended = list(clock)
-            for member in s.party[i]:
-                ended[s.lines[member]] = s.epochs[member]
-            clock = tuple(ended)
-            for member in s.party[i]:
-                clocks[member] = clock
-                order.append(member)
-            if i in held:
-                ready += held.pop(i)
-    return order, clocks
-
-
-def _cycle(stuck: list[int], before: dict[int, list[int]]) -> list[int]:
-    """Return one cycle, each step followed by one that it waits for."""
-    inside = set(stuck)
-    path: list[int] = []
-    seen: dict[int, int] = {}
-    at = stuck[0]
-    while at not in seen:
-        seen[at] = len(path)
-        path.append(at)
-        at = next(b for b in before[at] if b in inside)
-    return [*path[seen[at] :], at]
-
-
 @rule("CEP-O2", stage=2)
 def epochs_exist(s: Subject) -> Iterator[Finding]:
     """Every epoch that is waited for is reached by some step."""
     lengths = {queue: len(steps) for queue, steps in s.step_at.items()}
-    for i, step in enumerate(s.plan.steps):
+    late = [wait for wait in s.waits if wait.epoch > lengths[wait.queue]]
+    for i, step in enumerate(s.plan.steps if late else ()):
         for j, wait in enumerate(step.waits):
             if wait.epoch > lengths[wait.queue]:
                 message = (
@@ -110,35 +59,33 @@ def epochs_exist(s: Subject) -> Iterator[Finding]:
 def transfers(s: Subject) -> Iterator[Finding]:
     """A device at one end copies one value between two places, over a link that exists."""
     yield from unconnected(s)
-    copies: list[tuple[int, Transfer]] = []
-    ways: list[object] = []
-    for i, step in enumerate(s.plan.steps):
-        if step.transfer is None:
-            continue
-        if len(step.reads) != 1 or len(step.writes) != 1:
+    sound: list[int] = []
+    for i in [i for i, step in enumerate(s.plan.steps) if step.transfer is not None]:
+        reads, writes = s.reads[i], s.writes[i]
+        if len(reads) != 1 or len(writes) != 1:
             yield Finding(("steps", i), "a transfer reads one buffer and writes one")
             continue
-        source, target = s.plan.buffers[step.reads[0]], s.plan.buffers[step.writes[0]]
-        if source.value != target.value:
-            message = f"copies {source.value!r} to the place of {target.value!r}"
+        sound.append(i)
+        source, target = s.values[reads[0]], s.values[writes[0]]
+        if source != target:
+            message = f"copies {source!r} to the place of {target!r}"
             yield Finding(("steps", i, "writes"), message)
-        copies.append((i, step.transfer))
-        ways.append((step.queue, step.transfer.link, source.arena, target.arena))
-    yield from once(ways, lambda n: _carried(s, *copies[n]))
+    yield from once([s.kinds[i] for i in sound], lambda n: _carried(s, sound[n]))
 
 
-def _carried(s: Subject, i: int, transfer: Transfer) -> Iterator[Finding]:
-    step = s.plan.steps[i]
-    source, target = (s.plan.buffers[b].arena for b in (step.reads[0], step.writes[0]))
+def _carried(s: Subject, i: int) -> Iterator[Finding]:
+    transfer = s.plan.steps[i].transfer
+    link = transfer.link if transfer is not None else None
+    source, target = (s.places[b][0] for b in (s.reads[i][0], s.writes[i][0]))
     ends = tuple(s.arenas[arena].device for arena in (source, target))
-    yield from reached_from(s, i, step.queue)
-    if transfer.link is None:
+    yield from reached_from(s, i, s.queue_of[i])
+    if link is None:
         if ends[0] != ends[1] and not _share(s, source, target):
             message = f"goes from {ends[0]!r} to {ends[1]!r}, but names no link"
             yield Finding(("steps", i, "transfer"), message)
-    elif not _linked(s, transfer.link, source, target):
+    elif not _linked(s, link, source, target):
         message = (
-            f"no system descriptor that was given has a link {transfer.link!r} from "
+            f"no system descriptor that was given has a link {link!r} from "
             f"{ends[0]!r} to {ends[1]!r}"
         )
         if s.refused_systems:
@@ -170,19 +117,15 @@ def _share(s: Subject, left: str, right: str) -> bool:
 @rule("CEP-O6", stage=4)
 def visible(s: Subject) -> Iterator[Finding]:
     """RUN and COLLECTIVE touch their device's memory only, or memory that is coherent with it."""
-    domains = [s.sight.domains[b.arena] for b in s.plan.buffers]
-    own = {q.id: s.sight.visible.get(q.device, frozenset()) for q in s.plan.queues}
-    for i, step in enumerate(s.plan.steps):
-        if step.run is None and step.collective is None:
-            continue
-        if not own[step.queue].issuperset([domains[b] for b in (*step.reads, *step.writes)]):
-            yield from seen_from(s, i, step.queue)
+    yield from once(s.kinds, lambda i: seen_from(s, i, s.queue_of[i]))
 
 
 def seen_from(s: Subject, i: int, queue: str) -> Iterator[Finding]:
     """Check what CEP-O6 says of buffers for a step, carried out by the device of a queue."""
     step, slot = s.plan.steps[i], s.queues[queue].device
     own = s.sight.visible.get(slot, frozenset())
+    if step.run is None and step.collective is None:
+        return
     for member, indices in (("reads", step.reads), ("writes", step.writes)):
         for j, index in enumerate(indices):
             buffer = s.plan.buffers[index]

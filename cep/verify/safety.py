@@ -58,7 +58,9 @@ def trips_end(s: Subject) -> Iterator[Finding]:
     safety = s.plan.safety
     if safety is not None and safety.on_trip is None:
         yield Finding(("safety",), "on_trip is not stated: say what follows a trip")
-    for i, step in enumerate(s.plan.steps):
+    guarded = safety is not None and safety.on_trip == "ALTERNATE"
+    for i in range(len(s.plan.steps)) if guarded else s.replaceable:
+        step = s.plan.steps[i]
         for j, write in enumerate(step.writes if step.alternates else ()):
             if s.plan.buffers[write].in_place_of is not None:
                 message = "an alternate needs what the step has read, but this takes its place"

@@ -32,7 +32,8 @@ def streams(s: Subject) -> Iterator[Finding]:
     """Steps of different micro-batches that share bytes are ordered."""
     stream, steps = s.plan.stream, s.plan.steps
     if stream is None:
-        lags = ((i, j) for i, t in enumerate(steps) for j, w in enumerate(t.waits) if w.lag)
+        lagging = enumerate(steps if [wait for wait in s.waits if wait.lag] else ())
+        lags = ((i, j) for i, t in lagging for j, w in enumerate(t.waits) if w.lag)
         for i, j in lags:
             message = "a lag counts micro-batches, and the plan is no stream"
             yield Finding(("steps", i, "waits", j, "lag"), message)
@@ -48,7 +49,7 @@ def streams(s: Subject) -> Iterator[Finding]:
         yield Finding(("stream", "ring_depth"), message)
         return
     plan, told = unrolled(s, stream)
-    judged = replace(s, plan=plan, order=[], clocks=[], told=told)
+    judged = replace(s, plan=plan, order=(), clocks=(), told=told)
     found = next(filter(None, (list(check(judged)) for check in AGAIN)), [])
     for path, message in {_origin(s, f.path): f.message for f in reversed(found)}.items():
         yield Finding(path, f"in a stream, {message}")

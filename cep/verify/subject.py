@@ -62,8 +62,8 @@ class Subject(IndexedPlan):
     source: Graph | None = None
     asked: Mapping[str, str] = field(default_factory=dict)
     recompute: Recompute | None = None
-    order: list[int] = field(default_factory=list)
-    clocks: list[tuple[int, ...]] = field(default_factory=list)
+    order: Sequence[int] = ()
+    clocks: Sequence[Sequence[int]] = ()
     told: Callable[[int], str] = "step {}".format
 
     @cached_property
@@ -98,14 +98,13 @@ class Subject(IndexedPlan):
     def alternates(self) -> list[tuple[int, int]] | None:
         """Step and index of each alternate; None if they are too many to check (CEP-C6)."""
         work = sum(
-            len(t.alternates)
-            * (1 + len(t.reads) + len(t.writes) + (len(t.run.ops) if t.run else 0))
-            for t in self.plan.steps
-            if t.alternates
+            len(self.plan.steps[i].alternates)
+            * (1 + len(self.reads[i]) + len(self.writes[i]) + len(self.ops_of[i]))
+            for i in self.replaceable
         )
         if work > MAX_ALTERNATES:
             return None
-        return [(i, k) for i, t in enumerate(self.plan.steps) for k in range(len(t.alternates))]
+        return [(i, k) for i in self.replaceable for k in range(len(self.plan.steps[i].alternates))]
 
     def before(self, first: int, then: int) -> bool:
         """Say whether step `first` has ended whenever step `then` begins (happens-before)."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Final
 
 from cep.expr import ZERO, Dim
 from cep.graph import attribute_form
@@ -18,10 +19,18 @@ if TYPE_CHECKING:
     from cep.opset.definition import AttributeKind
     from cep.verify.subject import Subject
 
+MADE: Final = ("TEMP", "OUT", "STATE", "TOKEN")
+"""Roles of what ops make."""
+
 
 @rule("CEP-T1", stage=1)
 def single_definition(s: Subject) -> Iterator[Finding]:
     """Every value that is used is declared, and defined once: given, stored or made by one op."""
+    if not _well_defined(s):
+        yield from _misdefined(s)
+
+
+def _misdefined(s: Subject) -> Iterator[Finding]:
     made: set[str] = set()
     for path, value, roles in _definitions(s):
         if value in made:
@@ -46,6 +55,24 @@ def single_definition(s: Subject) -> Iterator[Finding]:
             yield Finding(("values", i, "role"), message)
 
 
+def _well_defined(s: Subject) -> bool:
+    """Say whether there is nothing to be found, which is quickly seen of all values at once."""
+    roles, nodes, results = s.view.roles, s.view.nodes, {b.value for b in s.plan.outputs}
+    given, stored = ([b.value for b in x] for x in (s.plan.inputs, s.plan.constants))
+    outputs = list(chain.from_iterable([node.outputs for node in nodes]))
+    made = {*given, *stored, *outputs}
+    return (
+        len(made) == len(given) + len(stored) + len(outputs)
+        and {"IN"}.issuperset(map(roles.get, given))
+        and {"CONST"}.issuperset(map(roles.get, stored))
+        and {*MADE}.issuperset(map(roles.get, outputs))
+        and made.issuperset(chain.from_iterable([node.inputs for node in nodes]))
+        and made.issuperset(s.values)
+        and made.issuperset(roles)
+        and results == {value for value, role in roles.items() if role == "OUT"}
+    )
+
+
 def _definitions(s: Subject) -> Iterator[tuple[tuple[str | int, ...], str, tuple[str, ...]]]:
     for i, binding in enumerate(s.plan.inputs):
         yield ("inputs", i, "value"), binding.value, ("IN",)
@@ -53,7 +80,7 @@ def _definitions(s: Subject) -> Iterator[tuple[tuple[str | int, ...], str, tuple
         yield ("constants", i, "value"), constant.value, ("CONST",)
     for i, op in enumerate(s.plan.ops):
         for j, value in enumerate(op.outputs):
-            yield ("ops", i, "outputs", j), value, ("TEMP", "OUT", "STATE", "TOKEN")
+            yield ("ops", i, "outputs", j), value, MADE
 
 
 def _uses(s: Subject) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -70,7 +97,9 @@ def _uses(s: Subject) -> Iterator[tuple[tuple[str | int, ...], str]]:
 def known_operations(s: Subject) -> Iterator[Finding]:
     """Every op is in the pinned opset."""
     pinned = {f"{o.namespace}/{o.version}" for o in s.plan.opsets}
-    for i, op in enumerate(s.plan.ops):
+    used = {node.target for node in s.view.nodes}
+    known = {target for target in used & OPERATIONS.keys() if target.partition(":")[0] in pinned}
+    for i, op in enumerate(s.plan.ops if used - known else ()):
         if op.target.partition(":")[0] not in pinned:
             message = f"{op.target} is of an opset that the plan does not pin"
             yield Finding(("ops", i, "target"), message)
@@ -117,7 +146,7 @@ def _inferred(s: Subject, i: int) -> Iterator[Finding]:
 @rule("CEP-T4", stage=2)
 def no_overflow(s: Subject) -> Iterator[Finding]:
     """No size, element count or byte count is negative or exceeds 63 bits, for any sizes."""
-    yield from once((id(s.view.types[v.id]) for v in s.plan.values), partial(_overflow, s))
+    yield from once(map(id, s.view.types.values()), partial(_overflow, s))
 
 
 def _overflow(s: Subject, i: int) -> Iterator[Finding]:
@@ -148,9 +177,9 @@ def satisfiable_symbols(s: Subject) -> Iterator[Finding]:
             yield Finding(("symbols", i), message)
         elif symbol.max > MAX_SYMBOL:
             yield Finding(("symbols", i, "max"), f"{symbol.max} is more than {MAX_SYMBOL}")
-    kinds = ((id(s.view.types[v.id]), v.role) for v in s.plan.values)
+    kinds = zip(map(id, s.view.types.values()), s.view.roles.values(), strict=True)
     yield from once(kinds, partial(_typed, s))
-    yield from once((id(n.attributes) for n in s.view.nodes), partial(_attributed, s))
+    yield from once([id(node.attributes) for node in s.view.nodes], partial(_attributed, s))
 
 
 def _typed(s: Subject, i: int) -> Iterator[Finding]:
