@@ -24,6 +24,7 @@ from cep.v1.plan import Plan
 from cep.verify import verify
 
 if TYPE_CHECKING:
+    from acp.conditions import Paths
     from acp.diagnostics import Diagnostic
     from acp.message import Message
 
