@@ -28,6 +28,8 @@ DEVICES = {
     "apple/m3-max-40-core",
     "intel/npu-meteor-lake",
     "intel/npu-lunar-lake",
+    "intel/core-ultra-lunar-lake",
+    "intel/arc-140v",
     "qualcomm/hexagon-x-elite",
     "amd/alveo-u280-dpucahx8h",
 }
@@ -35,6 +37,8 @@ ESTIMATED = {
     "apple/m3-max-40-core",
     "intel/npu-meteor-lake",
     "intel/npu-lunar-lake",
+    "intel/core-ultra-lunar-lake",
+    "intel/arc-140v",
     "qualcomm/hexagon-x-elite",
 }
 """Devices whose makers publish too little."""
