@@ -268,6 +268,8 @@ def _gathered(
     told: Collection[Path],
 ) -> Companions:
     """Judge status lists first, and the rest by them."""
+    if not others and not references:
+        return Companions()
     gathering = _Gathering(told)
     (other_files, other_names), (reference_files, names) = map(_split, (others, references))
     given = [(path, False) for path in expand(other_files)]
@@ -282,24 +284,36 @@ def _gathered(
 
 def _split(paths: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """Return what is in files, and names of reference descriptors."""
+    there = tuple(path for path in paths if path == DASH or _exists(path))
+    if len(there) == len(paths):
+        return paths, ()
     from acp import reference
 
     found: list[Path] = []
     names: list[str] = []
     for path in paths:
-        try:
-            if path == DASH or path.exists():
-                found.append(path)
-            elif str(path) == ALL:
-                names += (*reference.names(), *reference.slices())
-            else:
-                names.append(reference.find(str(path)))
-        except (reference.UnknownReferenceError, OSError, ValueError):
+        if path in there:
             found.append(path)
+        elif str(path) == ALL:
+            names += (*reference.names(), *reference.slices())
+        else:
+            try:
+                names.append(reference.find(str(path)))
+            except reference.UnknownReferenceError:
+                found.append(path)
     return tuple(found), tuple(names)
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def _load(names: tuple[str, ...]) -> list[CapabilityDescriptor]:
+    if not names:
+        return []
     from acp import reference
 
     return [reference.load(name) for name in names if name not in reference.systems()]
