@@ -133,10 +133,10 @@ def load_system(name: str) -> SystemDescriptor:
 
 def _similar(wanted: str) -> list[str]:
     """Return the names that have what was asked for in them, or else those most like it."""
-    inside = [full for full in names() if wanted and wanted in full]
+    inside = [full for full in _all() if wanted and wanted in full]
     if inside:
         return inside[:_SUGGESTED]
-    models = {full.partition("/")[2]: full for full in names()}
+    models = {full.partition("/")[2]: full for full in _all()}
     close = [models[one] for one in difflib.get_close_matches(wanted, models, _SUGGESTED, _ALIKE)]
-    close += difflib.get_close_matches(wanted, names(), _SUGGESTED, _ALIKE)
+    close += difflib.get_close_matches(wanted, _all(), _SUGGESTED, _ALIKE)
     return list(dict.fromkeys(close))[:_SUGGESTED]
