@@ -518,9 +518,10 @@ TEXTS: Final = {
         demand=(
             '(warning) Let an entry of `provenance` have `source_value` and the `basis` '
             '`VENDOR_CLAIM` or `THIRD_PARTY`, and a path that is the pointer of an integer whose '
-            "member's name contains `bytes`. That integer SHOULD NOT be, to within one thousandth, "
-            '1024/1000 times `source_value`, or a second, third or fourth power of that, and '
-            '`source_value` not so many times the integer.'
+            "member's name contains `bytes`. Let r be 1024/1000 or a second, third or fourth power "
+            'of it, or 1/r one of these. That integer SHOULD NOT be r · `source_value` to within one '
+            'thousandth, that is 1000 · |integer − r · `source_value`| ≤ r · `source_value` where '
+            '`source_value` is not 0.'
         ),
         reason=(
             '141 GB are 141000000000 bytes and not 151397597184. Where the source writes GB and is '

@@ -1667,6 +1667,34 @@ TEXTS: Final = {
             'number.'
         ),
     ),
+    "RUN-M1": RuleText(
+        code=(
+            'RUN-M1'
+        ),
+        place=(
+            'docs/errors.md, Measurements'
+        ),
+        demand=(
+            '`acp measure` was interrupted. What was measured till then is in the records that it '
+            'wrote.\n'
+            '\n'
+            'What to do: Measure again, or with a smaller `--budget`, for what is missing.'
+        ),
+    ),
+    "RUN-M2": RuleText(
+        code=(
+            'RUN-M2'
+        ),
+        place=(
+            'docs/errors.md, Measurements'
+        ),
+        demand=(
+            '`acp measure` could measure nothing of a device; the message says why. Nothing was '
+            'written.\n'
+            '\n'
+            'What to do: Install what the message names, or measure something else with `--only`.'
+        ),
+    ),
     "RUN-N1": RuleText(
         code=(
             'RUN-N1'

@@ -23,9 +23,9 @@ _PACKAGES: Final = ("acp", "cep", "reference_runtime")
 _TALK: Final = ("acp/rule_texts.py", "cep/rule_texts.py", "cep/findings.py", "cep/mutate/")
 """What names rules and reports none: explanations, and faults for a verifier to find."""
 
-_SENTENCE: Final = re.compile(r"^\*\*((?:ACP|CEP|ENV)-[A-Z]\d{1,2})\*\*", re.MULTILINE)
-_TOOL: Final = re.compile(r"^\| ((?:ACP|CEP|ENV)-[A-Z]\d{1,2}) \|", re.MULTILINE)
-_LITERAL: Final = re.compile(r"\"((?:ACP|CEP|ENV)-[A-Z]\d{1,2})\"")
+_SENTENCE: Final = re.compile(r"^\*\*((?:ACP|CEP|ENV|REG)-[A-Z]\d{1,2})\*\*", re.MULTILINE)
+_TOOL: Final = re.compile(r"^\| ((?:ACP|CEP|ENV|REG)-[A-Z]\d{1,2}) \|", re.MULTILINE)
+_LITERAL: Final = re.compile(r"\"((?:ACP|CEP|ENV|REG)-[A-Z]\d{1,2})\"")
 
 UNTESTABLE: Final = {
     "ENV-F1": "is about files",
@@ -34,6 +34,14 @@ UNTESTABLE: Final = {
     "ENV-K2": "is about files of private keys, which no message carries",
     "ENV-K3": "is about files",
     "ENV-T6": "is about an offer that an implementation may make, and the suite may not ask for",
+    **{
+        f"REG-{rule}": "is about a registry over time, which `acp registry simulate` attacks"
+        for rule in (
+            *("C1", "C2", "C3", "D1", "D2", "D3", "D4", "L1", "L2", "L3", "M1", "M2", "M3", "M4"),
+            *("M5", "M6", "N1", "N2", "N3", "P1", "P2", "P3", "P4", "P5", "R1", "R2", "S1", "S2"),
+            "S3",
+        )
+    },
 }
 """Rules that no vector can be about, and why."""
 

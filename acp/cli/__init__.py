@@ -28,7 +28,10 @@ from acp.cli.output import DISTRIBUTION, LazyGroup
         "policy": ("acp.cli.policy:policy", "Make and read trust policies."),
     },
     entry_points="acp.commands",
-    expected={"probe": "Describe and measure the devices of this machine."},
+    expected={
+        "measure": "Measure a device at length, and hold claims against it.",
+        "probe": "Find, describe and briefly measure the devices of this machine.",
+    },
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="See 'acp COMMAND --help' for an example of each.",
 )

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import click
+from click.shell_completion import CompletionItem
 
 from acp import documents, files
+from acp.cli.descriptors import ALL, complete_reference
 from acp.cli.inputs import expand, open_input
 from acp.cli.options import FILE, together
 from acp.cli.output import Finding, findings, progress
 from acp.diagnostics import Refused, Severity, SignatureError
 from acp.dsse import Envelope
+from acp.files import DASH
 from acp.holdings import Holdings, missing
 from acp.v1.capability import CapabilityDescriptor
 from acp.v1.status import StatusList
@@ -28,10 +31,16 @@ if TYPE_CHECKING:
     from acp.message import Message
     from acp.policy import TrustPolicy
 
-SHIPPED: Final = Path("shipped")
-"""What stands for the reference descriptors of this distribution in place of a path."""
-
 _SHOWN: Final = 100
+
+
+def complete_file_or_reference(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the reference descriptors whose names begin so, and have the shell complete files."""
+    found = complete_reference(context, parameter, incomplete) if incomplete else []
+    return [*found, CompletionItem(incomplete, type="file")]
+
 
 companion_options = together(
     click.option(
@@ -40,10 +49,11 @@ companion_options = together(
         type=FILE,
         multiple=True,
         metavar="FILE",
+        shell_complete=complete_file_or_reference,
         help=(
-            "Judge by this document too, or by all in this folder: descriptors of a system's "
-            "nodes, the whole of a slice, measurement records, status lists; 'shipped' stands for "
-            "the descriptors of 'acp show --reference'. Can be repeated."
+            "Judge by this document too, or by those in this folder: descriptors of a system's "
+            "nodes, the whole of a slice, measurement records, status lists. Where there is no "
+            "such file: a name of 'acp show --reference', or all. Can be repeated."
         ),
     ),
     click.option(
@@ -52,9 +62,11 @@ companion_options = together(
         type=FILE,
         multiple=True,
         metavar="FILE",
+        shell_complete=complete_file_or_reference,
         help=(
             "Warn where a descriptor differs from this one, or one in this folder, for the same "
-            "product; 'shipped' stands for those of 'acp show --reference'. Can be repeated."
+            "product. Where there is no such file: a name of 'acp show --reference', or all. Can "
+            "be repeated."
         ),
     ),
 )
@@ -146,8 +158,9 @@ def signed(
     """
     from acp.acceptance import accept
 
-    if SHIPPED in others:
-        raise click.BadParameter("'shipped' is for --reference: what is shipped is not signed")
+    if named := _split(others)[1]:
+        reason = f"{named[0]!r} is a reference descriptor, which is not signed; name a file"
+        raise click.BadParameter(reason, param_hint="--with")
 
     def opened(path: Path) -> Opened:
         data = files.read(path)
@@ -255,24 +268,52 @@ def _gathered(
     told: Collection[Path],
 ) -> Companions:
     """Judge status lists first, and the rest by them."""
+    if not others and not references:
+        return Companions()
     gathering = _Gathering(told)
-    given = [(path, False) for path in expand(_without_shipped(others))]
-    given += [(path, True) for path in expand(_without_shipped(references))]
+    (other_files, other_names), (reference_files, names) = map(_split, (others, references))
+    given = [(path, False) for path in expand(other_files)]
+    given += [(path, True) for path in expand(reference_files)]
     for path, is_reference in progress(given, "companions"):
         gathering.open(opened, path, is_reference=is_reference)
     lists = gathering.status_lists()
     accepted, trusted = gathering.others(lists)
-    held = Holdings.of([*accepted, *_shipped(others)], references=[*trusted, *_shipped(references)])
+    held = Holdings.of([*accepted, *_load(other_names)], references=[*trusted, *_load(names)])
     return Companions(held, lists, gathering.findings)
 
 
-def _without_shipped(paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    return tuple(path for path in paths if path != SHIPPED)
+def _split(paths: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Return what is in files, and names of reference descriptors."""
+    there = tuple(path for path in paths if path == DASH or _exists(path))
+    if len(there) == len(paths):
+        return paths, ()
+    from acp import reference
+
+    found: list[Path] = []
+    names: list[str] = []
+    for path in paths:
+        if path in there:
+            found.append(path)
+        elif str(path) == ALL:
+            names += (*reference.names(), *reference.slices())
+        else:
+            try:
+                names.append(reference.find(str(path)))
+            except reference.UnknownReferenceError:
+                found.append(path)
+    return tuple(found), tuple(names)
 
 
-def _shipped(paths: tuple[Path, ...]) -> list[CapabilityDescriptor]:
-    if SHIPPED not in paths:
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _load(names: tuple[str, ...]) -> list[CapabilityDescriptor]:
+    if not names:
         return []
     from acp import reference
 
-    return [reference.load(name) for name in reference.names()]
+    return [reference.load(name) for name in names if name not in reference.systems()]

@@ -26,8 +26,9 @@ def complete_reference(
     from acp import reference
 
     begun = incomplete.lower()
-    full = [name for name in reference.names() if name.startswith(begun)]
-    models = [name.partition("/")[2] for name in reference.names()]
+    known = (*reference.names(), *reference.slices(), *reference.systems())
+    full = [name for name in known if name.startswith(begun)]
+    models = [name.partition("/")[2] for name in known]
     return [CompletionItem(one) for one in full or models if one.startswith(begun)]
 
 

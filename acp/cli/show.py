@@ -51,8 +51,8 @@ def _references() -> Outcome:
     from acp import reference
     from acp.documents import digest
 
-    rows = []
-    for name in reference.names():
+    rows: list[dict[str, str]] = []
+    for name in (*reference.names(), *reference.slices()):
         descriptor = reference.load(name)
         subject = descriptor.subject
         rows.append(
@@ -64,11 +64,15 @@ def _references() -> Outcome:
                 "digest": digest(descriptor),
             }
         )
-    names, classes = (max(len(row[key]) for row in rows) for key in ("name", "device_class"))
-    lines = [
-        f"{row['name']:<{names}}  {row['device_class']:<{classes}}  {row['model']}" for row in rows
-    ]
-    return Outcome(text="\n".join(lines), data={"references": rows})
+    table = [(row["name"], row["device_class"], row["model"]) for row in rows]
+    systems: list[dict[str, object]] = []
+    for name in reference.systems():
+        system = reference.load_system(name)
+        systems.append({"name": name, "nodes": len(system.nodes), "digest": digest(system)})
+        table.append((name, "system", f"{len(system.nodes)} nodes"))
+    names, classes = (max(len(row[column]) for row in table) for column in (0, 1))
+    lines = [f"{name:<{names}}  {kind:<{classes}}  {words}" for name, kind, words in table]
+    return Outcome(text="\n".join(lines), data={"references": rows, "systems": systems})
 
 
 def _card(opened: Input) -> Outcome:

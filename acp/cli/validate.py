@@ -20,7 +20,7 @@ from acp.diagnostics import Refused
         "acp validate device.json\n"
         "acp validate descriptors/\n"
         "acp validate system.json --with descriptors/\n"
-        "acp validate device.json --with records/ --reference shipped"
+        "acp validate device.json --with records/ --reference all"
     ),
 )
 @click.argument("paths", metavar="FILE...", type=FILE, nargs=-1, required=True)

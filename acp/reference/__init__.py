@@ -1,5 +1,7 @@
 """Reference descriptors: what is publicly known of real devices, value by value with its source.
 
+Besides devices there are partitions of them, under ``slices/``, and systems, under ``systems/``.
+
 They are statements of this project about the products of others, so their `issuer` is not their
 `subject.vendor`, and they are not signed. They lie beside this module, as VENDOR/MODEL.json; each
 is read when it is asked for::
@@ -21,10 +23,22 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from acp.v1.capability import CapabilityDescriptor
+    from acp.v1.system import SystemDescriptor
 
-__all__ = ["UnknownReferenceError", "find", "load", "names", "read"]
+__all__ = [
+    "UnknownReferenceError",
+    "find",
+    "load",
+    "load_system",
+    "names",
+    "read",
+    "slices",
+    "systems",
+]
 
 _ENDING: Final = ".json"
+_SLICES: Final = "slices"
+_SYSTEMS: Final = "systems"
 _SUGGESTED: Final = 3
 _ALIKE: Final = 0.5
 
@@ -33,15 +47,29 @@ class UnknownReferenceError(LookupError):
     """There is no reference descriptor of a name, or several."""
 
 
-@cache
 def names() -> tuple[str, ...]:
-    """Return the names of all reference descriptors, ``vendor/model``, sorted."""
+    """Return the names of all descriptors of devices, ``vendor/model``, sorted."""
+    return tuple(one for one in _all() if one.partition("/")[0] not in (_SLICES, _SYSTEMS))
+
+
+def slices() -> tuple[str, ...]:
+    """Return the names of all descriptors of partitions, sorted."""
+    return tuple(one for one in _all() if one.startswith(f"{_SLICES}/"))
+
+
+def systems() -> tuple[str, ...]:
+    """Return the names of all systems, sorted."""
+    return tuple(one for one in _all() if one.startswith(f"{_SYSTEMS}/"))
+
+
+@cache
+def _all() -> tuple[str, ...]:
     return tuple(
         sorted(
-            f"{vendor.name}/{file.name.removesuffix(_ENDING)}"
-            for vendor in files(__name__).iterdir()
-            if vendor.is_dir()
-            for file in vendor.iterdir()
+            f"{folder.name}/{file.name.removesuffix(_ENDING)}"
+            for folder in files(__name__).iterdir()
+            if folder.is_dir()
+            for file in folder.iterdir()
             if file.name.endswith(_ENDING)
         )
     )
@@ -54,9 +82,9 @@ def find(name: str) -> str:
         UnknownReferenceError: None is of this name, or several are.
     """
     wanted = name.strip().lower()
-    if wanted in names():
+    if wanted in _all():
         return wanted
-    fitting = [full for full in names() if full.partition("/")[2] == wanted]
+    fitting = [full for full in _all() if full.partition("/")[2] == wanted]
     if len(fitting) == 1:
         return fitting[0]
     shown = fitting or _similar(wanted)
@@ -74,22 +102,41 @@ def read(name: str) -> bytes:
 
 
 def load(name: str) -> CapabilityDescriptor:
-    """Return a reference descriptor.
+    """Return the reference descriptor of a device or a partition.
 
     Raises:
-        UnknownReferenceError: As `find`.
+        UnknownReferenceError: As `find`, or it is that of a system.
     """
     from acp.v1.capability import CapabilityDescriptor
 
-    return CapabilityDescriptor.from_text(read(name))
+    full = find(name)
+    if full.startswith(f"{_SYSTEMS}/"):
+        raise UnknownReferenceError(f"{full} is a system; `load_system` returns it")
+    return CapabilityDescriptor.from_text(read(full))
+
+
+def load_system(name: str) -> SystemDescriptor:
+    """Return the reference descriptor of a system.
+
+    Its nodes name descriptors that `load` returns.
+
+    Raises:
+        UnknownReferenceError: As `find`, or it is not that of a system.
+    """
+    from acp.v1.system import SystemDescriptor
+
+    full = find(name)
+    if not full.startswith(f"{_SYSTEMS}/"):
+        raise UnknownReferenceError(f"{full} is no system; `load` returns it")
+    return SystemDescriptor.from_text(read(full))
 
 
 def _similar(wanted: str) -> list[str]:
     """Return the names that have what was asked for in them, or else those most like it."""
-    inside = [full for full in names() if wanted and wanted in full]
+    inside = [full for full in _all() if wanted and wanted in full]
     if inside:
         return inside[:_SUGGESTED]
-    models = {full.partition("/")[2]: full for full in names()}
+    models = {full.partition("/")[2]: full for full in _all()}
     close = [models[one] for one in difflib.get_close_matches(wanted, models, _SUGGESTED, _ALIKE)]
-    close += difflib.get_close_matches(wanted, names(), _SUGGESTED, _ALIKE)
+    close += difflib.get_close_matches(wanted, _all(), _SUGGESTED, _ALIKE)
     return list(dict.fromkeys(close))[:_SUGGESTED]

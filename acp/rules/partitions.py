@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from acp.canonical import digest
-from acp.rules.figures import figures
 from acp.rules.registry import Breach, Context, listed, rule
 from acp.v1.capability import CapabilityDescriptor
 from acp.v1.system import SystemDescriptor
@@ -182,6 +181,8 @@ def _outdone(
     part: CapabilityDescriptor, whole: CapabilityDescriptor
 ) -> Mapping[str, tuple[tuple[str | int, ...], int, int]]:
     """Return in which numbers a part exceeds the whole: where, the part's and the whole's."""
+    from acp.rules.figures import figures
+
     of_whole = figures(whole)
     return {
         figure.words: (figure.path, figure.value, of_whole[name].value)

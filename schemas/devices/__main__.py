@@ -6,14 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from schemas.devices.catalogue import DEVICES
+from schemas.devices.catalogue import DEVICES, SLICES, SYSTEMS
 
 FOLDER = Path(__file__).resolve().parents[2] / "acp" / "reference"
 
 
 def compose() -> dict[Path, str]:
     """Return the text of every reference descriptor, by file."""
-    return {FOLDER / f"{device.name}.json": device.text() for device in DEVICES}
+    return {FOLDER / f"{one.name}.json": one.text() for one in (*DEVICES, *SLICES, *SYSTEMS)}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,13 +1,14 @@
-"""All devices that have a reference descriptor."""
+"""All that has a reference descriptor: devices, partitions of them, and systems."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from schemas.devices import amd, google, groq, laptops, nvidia
+from schemas.devices import amd, google, groq, laptops, lunar_lake, nvidia, slices, systems
 
 if TYPE_CHECKING:
     from schemas.devices.book import Device
+    from schemas.devices.systems import System
 
 DEVICES: Final[tuple[Device, ...]] = (
     *nvidia.DEVICES,
@@ -15,4 +16,9 @@ DEVICES: Final[tuple[Device, ...]] = (
     *google.DEVICES,
     *groq.DEVICES,
     *laptops.DEVICES,
+    *lunar_lake.DEVICES,
 )
+
+SLICES: Final[tuple[Device, ...]] = slices.SLICES
+
+SYSTEMS: Final[tuple[System, ...]] = systems.SYSTEMS

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 MODULES: Final = {
-    "acp/rule_texts.py": ("spec/envelope.md", "spec/acp.md"),
+    "acp/rule_texts.py": ("spec/envelope.md", "spec/acp.md", "spec/registry.md"),
     "cep/rule_texts.py": ("spec/cep.md", "spec/receipt.md", "docs/errors.md"),
 }
 """The pages that each module has the texts of. An id belongs to the first page that defines it."""

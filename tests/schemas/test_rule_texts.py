@@ -24,7 +24,7 @@ def squeezed(text):
 def test_every_rule_of_the_pages_has_its_text(path):
     text = (ROOT / path).read_text(encoding="utf-8")
     start, end = r"^(?:\*\*|\| )", r"(?:\*\*| \|)"
-    defined = re.findall(rf"(?m){start}((?:ENV|ACP|CEP|RUN)-[A-Z]\d+){end}", text)
+    defined = re.findall(rf"(?m){start}((?:ENV|ACP|CEP|REG|RUN)-[A-Z]\d+){end}", text)
     assert defined
     assert set(defined) <= set(TEXTS)
     for code in defined:

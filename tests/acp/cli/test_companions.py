@@ -121,7 +121,7 @@ def test_shipped_references(run, write):
 
     value = json.loads(reference.read("nvidia/h100-sxm"))
     value["power"]["tdp_mw"] = "500000"
-    answer = run("validate", write(value), "--reference", "shipped", "--format", "json")
+    answer = run("validate", write(value), "--reference", "h100-sxm", "--format", "json")
     assert ("ACP-V04", "/power/tdp_mw") in answer.found
 
 
@@ -148,9 +148,9 @@ def test_verify_believes_signed_companions_only(run, sign, beside, folder):
 
 def test_verify_takes_nothing_unsigned_for_granted(run, sign, folder):
     words = ("--policy", folder / "policy.json", "--now", NOW)
-    answer = run("verify", sign(SYSTEM), *words, "--with", "shipped")
+    answer = run("verify", sign(SYSTEM), *words, "--with", "all")
     assert answer.status == 2
-    assert "what is shipped is not signed" in answer.errors
+    assert "is a reference descriptor, which is not signed" in answer.errors
 
 
 def test_verify_refuses_an_old_status_list_in_any_order(run, sign, folder):

@@ -28,6 +28,8 @@ DEVICES = {
     "apple/m3-max-40-core",
     "intel/npu-meteor-lake",
     "intel/npu-lunar-lake",
+    "intel/core-ultra-lunar-lake",
+    "intel/arc-140v",
     "qualcomm/hexagon-x-elite",
     "amd/alveo-u280-dpucahx8h",
 }
@@ -35,6 +37,8 @@ ESTIMATED = {
     "apple/m3-max-40-core",
     "intel/npu-meteor-lake",
     "intel/npu-lunar-lake",
+    "intel/core-ultra-lunar-lake",
+    "intel/arc-140v",
     "qualcomm/hexagon-x-elite",
 }
 """Devices whose makers publish too little."""
@@ -135,6 +139,7 @@ def test_names_in_any_case_and_without_the_vendor(asked, found):
         ("nvidia/h100-smx", "nvidia/h100-sxm"),
         ("mi300", "amd/instinct-mi300x"),
         ("tpu", "google/tpu-v5e or google/tpu-v5p"),
+        ("laptop", "systems/lunar-lake-laptop"),
     ],
 )
 def test_a_miss_suggests_what_may_be_meant(asked, suggested):

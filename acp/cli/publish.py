@@ -1,0 +1,97 @@
+"""``acp publish``: list signed documents in a registry."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from acp import files
+from acp.cli.inputs import expand
+from acp.cli.options import (
+    FILE,
+    domain,
+    load_policy,
+    now_option,
+    passphrase_option,
+    policy_option,
+    understand_option,
+)
+from acp.cli.output import Command, Outcome, about
+from acp.cli.registry_options import (
+    listed_outcome,
+    load_private_keys,
+    online_key_option,
+    registry_argument,
+    registry_key_option,
+)
+
+
+@click.command(
+    cls=Command,
+    example=(
+        "acp publish registry device.dsse.json --policy policy.json \\\n"
+        "    --registry-key vendor-registry.pem --online-key online.pem"
+    ),
+)
+@registry_argument
+@click.argument("paths", metavar="[FILE]...", type=FILE, nargs=-1)
+@registry_key_option
+@online_key_option
+@passphrase_option
+@policy_option
+@click.option(
+    "--renew",
+    "renewed",
+    multiple=True,
+    metavar="ISSUER",
+    callback=lambda context, option, values: tuple(
+        domain(context, option, value) for value in values
+    ),
+    help="Sign what the issuer lists for another term, with or without FILE. Can be repeated.",
+)
+@now_option
+@understand_option
+def publish(
+    folder: Path,
+    paths: tuple[Path, ...],
+    *,
+    registry_keys: tuple[Path, ...],
+    online_keys: tuple[Path, ...],
+    passphrase_file: Path | None,
+    policy_file: Path,
+    renewed: tuple[str, ...],
+    now: datetime,
+    understood: tuple[str, ...],
+) -> Outcome:
+    """List signed documents FILE in the folder REGISTRY, as their issuer.
+
+    FILE is an envelope, as 'acp sign' writes it, or a folder of them. What a reader under this
+    policy would refuse is not listed: a wrong signature, a broken rule, a revoked document, a
+    revision that is not above those listed. All are listed, or none.
+
+    The listing is signed with the key that the operator delegated to. It is published at once where
+    the online key is given, and else waits in REGISTRY/drafts.
+    """
+    from acp.distribution.publishing import Publisher
+    from acp.distribution.publishing import publish as list_documents
+    from acp.distribution.repository import Repository
+
+    if not paths and not renewed:
+        raise click.UsageError("give a FILE, or --renew ISSUER to sign the listing anew")
+    publisher = Publisher(
+        Repository.open(folder),
+        load_policy(policy_file),
+        load_private_keys(registry_keys, passphrase_file),
+        now,
+        datetime.now(UTC),
+        load_private_keys(online_keys, passphrase_file),
+        frozenset(understood),
+    )
+    envelopes = []
+    for path in expand(paths):
+        with about(path):
+            envelopes.append(files.read(path))
+    listed = list_documents(publisher, envelopes, issuers=renewed)
+    return listed_outcome(listed, f"listed for {', '.join(listed.issuers)}:")
