@@ -101,6 +101,9 @@ def descriptor(name, domain=None, **changes):
 
 
 def system(descriptors, links, nodes=None):
+    # A view makes no way for data, but the nodes one system (ACP-L04).
+    names = list(descriptors)
+    views = [{"initiator": names[0], "target": name, "bytes_per_s": "1"} for name in names[1:]]
     return {
         "spec": "acp/1",
         "uri": "https://example.com/box",
@@ -112,6 +115,7 @@ def system(descriptors, links, nodes=None):
             for name, d in descriptors.items()
         ],
         **({"links": links} if links else {}),
+        **({"memory_views": views} if views else {}),
     }
 
 
