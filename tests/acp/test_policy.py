@@ -114,6 +114,14 @@ MALFORMED = {
         document(floors=[{"issuer": "example.com", "uri": "u", "min_revision": 1}] * 2),
         "/floors/1",
     ),
+    "two floors of status lists": (
+        document(status_floors=[{"issuer": "example.com", "min_sequence": 1}] * 2),
+        "/status_floors/1",
+    ),
+    "floor of status lists without a sequence": (
+        document(status_floors=[{"issuer": "example.com"}]),
+        "/status_floors/0/min_sequence",
+    ),
 }
 
 
@@ -182,3 +190,11 @@ def test_dns_names(text):
 @pytest.mark.parametrize("text", ["", ".", "a.", ".a", "a b", "A", "a\n", "-a", "a-", "a" * 64, 1])
 def test_other_texts_are_no_dns_names(text):
     assert not is_dns_name(text)
+
+
+def test_a_floor_of_status_lists():
+    value = document(status_floors=[{"issuer": "example.com", "min_sequence": 12}])
+    policy = TrustPolicy.from_bytes(json.dumps(value).encode())
+    assert policy.min_sequence("example.com") == 12
+    assert policy.min_sequence("other.example") == 0
+    assert TrustPolicy.from_bytes(policy.to_bytes()) == policy

@@ -137,4 +137,4 @@ def test_long_lists_of_names_are_cut_in_messages():
 def test_a_rule_is_not_asked_about_other_kinds():
     document = StatusList.from_json(STATUS)
     found = [rule for rule in rules.RULES if isinstance(document, rule.documents)]
-    assert [rule.id for rule in found] == ["ACP-T01"]
+    assert [rule.id for rule in found] == ["ACP-T01", "ACP-T02"]

@@ -26,8 +26,9 @@ def found(kind, value, now=NOW, **context):
     ]
 
 
-def status(*entries, issuer="example.com"):
-    value = STATUS | {"issuer": issuer, "entries": list(entries)}
+def status(*entries, issuer="example.com", sequence="5"):
+    value = STATUS | {"issuer": issuer, "sequence": sequence}
+    value |= {"entries": list(entries)} if entries else {}
     return StatusList.from_json(value)
 
 
@@ -122,3 +123,16 @@ def test_t02_compares_numbers_not_text():
 def test_a_clock_without_time_zone_is_a_mistake_of_the_caller():
     with pytest.raises(ValueError, match="time zone"):
         rules.Context(now=NOW.replace(tzinfo=None))
+
+
+def test_t02_refuses_a_status_list_that_is_older_than_one_at_hand():
+    newer = status(sequence="6")
+    assert found(StatusList, STATUS, status_lists=(newer,)) == [("ACP-T02", "/sequence")]
+    assert found(StatusList, newer.to_json(), status_lists=(StatusList.from_json(STATUS),)) == []
+    stranger = status(sequence="6", issuer="rival.example")
+    assert found(StatusList, STATUS, status_lists=(stranger,)) == []
+
+
+def test_t02_refuses_a_status_list_below_the_floor():
+    assert found(StatusList, STATUS, min_revision=5) == []
+    assert found(StatusList, STATUS, min_revision=6) == [("ACP-T02", "/sequence")]
