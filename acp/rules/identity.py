@@ -168,11 +168,10 @@ def _endpoint(
 
 
 def _provenance(document: CapabilityDescriptor) -> Iterator[Breach]:
-    value = document.to_json()
     for i, entry in enumerate(document.provenance):
         for j, path in enumerate(entry.paths):
             try:
-                resolve(path, value)
+                resolve(path, document)
             except LookupError:
                 where = ("provenance", i, "paths", j)
                 yield Breach(

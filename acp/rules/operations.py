@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from math import gcd
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -56,13 +56,17 @@ def reachable(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]:
         if variant.engine not in accepted:  # ACP-I01 reports it; what it was meant for is unknown
             return
         known = accepted[variant.engine]
-        if known is not None:
-            listed_here = dtypes_of(variant)
-            accepted[variant.engine] = known | listed_here if listed_here else None
+        if known is None:
+            continue
+        before = len(known)
+        for operand in variant.operands.values():
+            known.update(operand.dtypes)
+        if len(known) == before and not any(one.dtypes for one in variant.operands.values()):
+            accepted[variant.engine] = None
     for i, engine in enumerate(document.engines):
         known = accepted[engine.id]
         for j, rate in enumerate(engine.rates if known is not None else ()):
-            lost = {rate.a, rate.b}.difference(known or ())
+            lost = {one for one in (rate.a, rate.b) if not _is_in(one, known or ())}
             if lost and rate.exposed is not False:
                 yield Breach(
                     ("engines", i, "rates", j),
@@ -82,7 +86,7 @@ def names(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]:
         defined = OPS.get(op)
         if defined is not None:
             for name in variant.operands:
-                if name not in {_ANY, *defined.operands, *defined.results}:
+                if name != _ANY and name not in defined.operands and name not in defined.results:
                     yield Breach(
                         (*path, "operands", name),
                         f"{op} has no operand or result {name!r}; there are: "
@@ -116,6 +120,12 @@ def divisibility(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]
                         f"{dim} in steps of {tile[dim]}; allowed are multiples and divisors of "
                         "the tile, with remainder 0",
                     )
+
+
+def _is_in(dtype: str, accepted: Collection[str]) -> bool:
+    """Tell whether a dtype is accepted, or the one that it has in memory."""
+    known = DTYPES.get(dtype)
+    return dtype in accepted or (known is not None and known.stored_as in accepted)
 
 
 def _unknown(op: str) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from acp.members import members
+from acp.message import Message
 
 if TYPE_CHECKING:
-    from acp.canonical import JsonValue
     from acp.v1.capability import CapabilityDescriptor, Provenance
 
 _INDEX: Final = re.compile("0|[1-9][0-9]{0,9}")
-_INTEGER: Final = re.compile("0|[1-9][0-9]{0,19}")
 
 
 class Stated(NamedTuple):
@@ -32,16 +34,21 @@ class Stated(NamedTuple):
     entry: Provenance
 
 
-def resolve(pointer: str, value: JsonValue) -> JsonValue:
-    """Return what a pointer leads to.
+def resolve(pointer: str, document: Message) -> Any:
+    """Return what a pointer into the JSON of a document leads to, as the document holds it.
 
     Raises:
         LookupError: It leads to nothing.
     """
+    value: Any = document
     for name in tokens(pointer):
-        if isinstance(value, dict):
+        if isinstance(value, Message):
+            value = getattr(value, _attributes(type(value))[name])
+            if value is None or value in ((), {}):
+                raise LookupError(name)
+        elif isinstance(value, dict):
             value = value[name]
-        elif isinstance(value, list) and _INDEX.fullmatch(name):
+        elif isinstance(value, list | tuple) and _INDEX.fullmatch(name):
             value = value[int(name)]
         else:
             raise LookupError(name)
@@ -55,23 +62,19 @@ def tokens(pointer: str) -> tuple[str, ...]:
 
 def stated(document: CapabilityDescriptor) -> Iterator[Stated]:
     """Yield every number for which `provenance` says what its source states."""
-    entries = [(i, e, e.source_value) for i, e in enumerate(document.provenance)]
-    if all(source is None for _, _, source in entries):
-        return
-    content = document.to_json()
-    for i, entry, source in entries:
-        for j, pointer in enumerate(entry.paths if source is not None else ()):
+    for i, entry in enumerate(document.provenance):
+        if entry.source_value is None:
+            continue
+        for j, pointer in enumerate(entry.paths):
             try:
-                found = resolve(pointer, content)
+                value = resolve(pointer, document)
             except LookupError:  # ACP-I01 reports it
                 continue
-            value = _integer(found)
-            if source is not None and value is not None:
+            if isinstance(value, int) and not isinstance(value, bool):
                 place = ("provenance", i, "paths", j)
-                yield Stated(place, tokens(pointer), value, source, entry)
+                yield Stated(place, tokens(pointer), value, entry.source_value, entry)
 
 
-def _integer(value: JsonValue) -> int | None:
-    if isinstance(value, str) and _INTEGER.fullmatch(value):
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+@cache
+def _attributes(kind: type[Message]) -> dict[str, str]:
+    return {member.json_name: member.name for member in members(kind)}

@@ -10,9 +10,18 @@ from acp.rules.pointers import stated
 from acp.rules.registry import Breach, Context, rule
 from acp.v1.capability import CapabilityDescriptor
 
-_PREFIXES: Final = (("k", 10**3, 2**10), ("M", 10**6, 2**20), ("G", 10**9, 2**30),
-                    ("T", 10**12, 2**40))  # fmt: skip
-"""Letter, decimal and binary multiple."""
+_PREFIXES: Final = (
+    ("kB", 10**3, "KiB", 2**10),
+    ("MB", 10**6, "MiB", 2**20),
+    ("GB", 10**9, "GiB", 2**30),
+    ("TB", 10**12, "TiB", 2**40),
+)
+_MISTAKES: Final = tuple(
+    mistake
+    for decimal, thousand, binary, power in _PREFIXES
+    for mistake in ((decimal, binary, power, thousand), (binary, decimal, thousand, power))
+)
+"""What a source writes, what it was read as, and the ratio of value to source that this makes."""
 
 _SPOKEN_FOR: Final = frozenset({"VENDOR_CLAIM", "THIRD_PARTY"})
 """Bases on which a value is the source's own, not computed from it."""
@@ -22,22 +31,17 @@ _SPOKEN_FOR: Final = frozenset({"VENDOR_CLAIM", "THIRD_PARTY"})
 def prefixes(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]:
     """Bytes are those of the source: a decimal prefix is not read as a binary one."""
     for one in stated(document):
-        if one.entry.basis not in _SPOKEN_FOR or not any("bytes" in name for name in one.path[-1:]):
+        if one.entry.basis not in _SPOKEN_FOR or "bytes" not in one.path[-1]:
             continue
-        for letter, decimal, binary in _PREFIXES:
-            binary_unit = f"{letter if letter != 'k' else 'K'}iB"
-            for found, stated_in, low, high in (
-                (binary_unit, f"{letter}B", decimal, binary),
-                (f"{letter}B", binary_unit, binary, decimal),
-            ):
-                if _is_ratio(one.value, one.source, high, low):
-                    yield Breach(
-                        one.place,
-                        f"the value is {one.value}, {_ratio(one.value, one.source)} times the "
-                        f"{one.source} that the source states; likely: {stated_in} of the source "
-                        f"read as {found}; write {one.source}, or give the basis DERIVED if the "
-                        "source's unit is known to be meant otherwise",
-                    )
+        for written, read, numerator, denominator in _MISTAKES:
+            if _is_ratio(one.value, one.source, numerator, denominator):
+                yield Breach(
+                    one.place,
+                    f"the value is {one.value}, {_ratio(one.value, one.source)} times the "
+                    f"{one.source} that the source states; likely: {written} of the source read "
+                    f"as {read}; write {one.source}, or give the basis DERIVED if the source's "
+                    "unit is known to be meant otherwise",
+                )
 
 
 def _is_ratio(value: int, source: int, numerator: int, denominator: int) -> bool:

@@ -5,6 +5,8 @@ import pytest
 from acp import rules
 from acp.v1.capability import CapabilityDescriptor
 from tests.acp.examples import NOW, changed, descriptor
+from tests.acp.rules.judging import engine as one_engine
+from tests.acp.rules.judging import places, rate
 
 # 528 tensor cores x 1024 operations per clock x 1.83 GHz.
 H100_F16_DENSE = 989_429_760_000_000
@@ -125,3 +127,106 @@ def test_c04_matrix_rate_without_accumulator():
 @pytest.mark.parametrize("kind", ["SCALAR", "VECTOR", "DATAFLOW", "FIXED", "RECONFIGURABLE"])
 def test_c04_is_about_matrix_engines_only(kind):
     assert check(engine(kind=kind, acc=None, peak_ops_per_s="1")) == ()
+
+
+def test_c01_says_what_the_right_rate_is():
+    (one,) = peak(1979 * 10**12)
+    assert "FMA counted twice: 1979 T for 989.42 T, which is the dense rate" in one.message
+    (one,) = peak(3958 * 10**12, per_clock=2048, sparsity="2:4")
+    assert "3958 T for 1978.85 T, which is the 2:4 rate" in one.message
+
+
+@pytest.mark.parametrize(
+    ("peak_of", "count", "words"),
+    [
+        (H100_F16_DENSE // 528, 528, "the rate of one unit; all 528 reach 989.42 T"),
+        (H100_F16_DENSE * 108 // 128, 528, "it fits 446 units of 528; are disabled units counted?"),
+        (H100_F16_DENSE * 3 // 2, 528, "the ratio is 1.500; correct the peak or its factors"),
+    ],
+)
+def test_c01_knows_parts_of_the_device(peak_of, count, words):
+    (one,) = peak(peak_of, count=count)
+    assert words in one.message
+
+
+def rows(*described, **members):
+    engines = [{"id": "tensor", "kind": "MATRIX", "rates": [rate(**one) for one in described]}]
+    return places("ACP-C03", ("/engines", [engines[0] | members]))
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow"),
+    [
+        ({"a": "f16"}, {"a": "f8e4m3fn"}),
+        ({"a": "bf16"}, {"a": "f8e5m2"}),
+        ({"a": "tf32"}, {"a": "bf16"}),
+        ({"a": "f8e4m3fn"}, {"a": "f4e2m1fn"}),
+        ({"a": "i8", "acc": "i32"}, {"a": "ui4", "acc": "i32"}),
+        ({"a": "f16", "sparsity": "2:4"}, {"a": "f8e4m3fn", "sparsity": "2:4"}),
+    ],
+)
+def test_c03_half_the_width_gains_2_1_at_most(wide, narrow):
+    assert rows(wide | {"peak": 100}, narrow | {"peak": 210}) == []
+    assert rows(wide | {"peak": 100}, narrow | {"peak": 211}) == [
+        "/engines/0/rates/1/peak_ops_per_s"
+    ]
+    assert rows(narrow | {"peak": 211}, wide | {"peak": 100}) == [
+        "/engines/0/rates/0/peak_ops_per_s"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow"),
+    [
+        pytest.param({"a": "f64"}, {"a": "f32"}, id="f64 is slow by choice"),
+        pytest.param({"a": "f32"}, {"a": "f16"}, id="MI300X: f16 is eight times f32"),
+        pytest.param({"a": "f64"}, {"a": "tf32"}, id="A100: tf32 is eight times f64"),
+        pytest.param({"a": "f16"}, {"a": "f4e2m1fn"}, id="a quarter of the width"),
+        pytest.param({"a": "f16"}, {"a": "i8", "acc": "f32"}, id="floats and integers"),
+        pytest.param({"a": "f16"}, {"a": "f8e4m3fn", "acc": "f16"}, id="other accumulators"),
+        pytest.param({"a": "f16"}, {"a": "f8e4m3fn", "sparsity": "2:4"}, id="other sparsity"),
+        pytest.param({"a": "f16"}, {"a": "f8e4m3fn", "b": "f16"}, id="one operand is narrower"),
+        pytest.param({"a": "f16"}, {"a": "example.com/f8"}, id="unknown width"),
+        pytest.param({"a": "f8e4m3fn"}, {"a": "f6e2m3fn"}, id="three quarters of the width"),
+    ],
+)
+def test_c03_compares_what_differs_in_width_alone(wide, narrow):
+    assert rows(wide | {"peak": 1}, narrow | {"peak": 1000}) == []
+
+
+def test_c03_takes_the_fastest_of_the_wider_rates():
+    assert (
+        rows({"a": "f16", "peak": 1}, {"a": "bf16", "peak": 5}, {"a": "f8e5m2", "peak": 10}) == []
+    )
+
+
+FACTORS = {"count": 1, "clock_hz": "1000000000000"}
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        [""],
+        ["/engines"],
+        ["/engines/0"],
+        ["/engines/0/rates"],
+        ["/engines/0/rates/0"],
+        ["/memories", "/engines/0/rates/0/peak_ops_per_s"],
+    ],
+)
+def test_c05_accepts_a_source(sources):
+    provenance = ("/provenance", [{"paths": sources, "basis": "ESTIMATED"}])
+    assert places("ACP-C05", one_engine(rate()), provenance) == []
+
+
+@pytest.mark.parametrize("sources", [["/memories"], ["/engines/0/rates/0/a"], ["/engines/0/kind"]])
+def test_c05_warns_of_a_rate_from_nowhere(sources):
+    provenance = ("/provenance", [{"paths": sources, "basis": "VENDOR_CLAIM"}])
+    assert places("ACP-C05", one_engine(rate()), provenance) == ["/engines/0/rates/0"]
+    assert places("ACP-C05", one_engine(rate(), kind="VECTOR"), provenance) == []
+    computed = one_engine(rate(ops_per_unit_per_clock="1"), **FACTORS)
+    assert places("ACP-C05", computed, provenance) == []
+    for absent in FACTORS:
+        half = {name: value for name, value in FACTORS.items() if name != absent}
+        described = one_engine(rate(ops_per_unit_per_clock="1"), **half)
+        assert places("ACP-C05", described, provenance) == ["/engines/0/rates/0"]
