@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Final
 
 from acp.dsse import CAPABILITY_DESCRIPTOR, STATUS_LIST
+from conformance.author import keys
 from conformance.author.book import NOW, Book, Edit, Json, Question, edited, identity, text
 from conformance.author.descriptors import Page
-from conformance.author.documents import DESCRIPTOR, RECORD, STATUS
+from conformance.author.documents import DESCRIPTOR, ISSUER, RECORD, STATUS, grant, policy
 from conformance.author.systems import held
 
 _DRIVER: Final[Json] = {"component": "driver", "version_range": ">=1,<2"}
@@ -69,6 +70,7 @@ def write() -> Book:
     _peaks(base)
     _references(book)
     _old_lists(book)
+    _status_floors(book)
     return book
 
 
@@ -328,4 +330,42 @@ def _old_lists(book: Book) -> None:
         ),
         identity(edited(STATUS, ("/sequence", "4"))),
         feature="status",
+    )
+
+
+def _status_floors(book: Book) -> None:
+    def floored(*sequences: int) -> bytes:
+        floors = [{"issuer": ISSUER, "min_sequence": sequence} for sequence in sequences]
+        granted = policy("vendor", grants=[grant("vendor", types=(STATUS_LIST,))])
+        return text({**granted, "status_floors": floors})
+
+    base = book.accept(
+        "evidence-status-floor",
+        "ACP-T02",
+        "the lowest sequence that the policy allows is allowed",
+        Question(
+            "envelope",
+            keys.sealed(text(STATUS), STATUS_LIST, "vendor"),
+            type=STATUS_LIST,
+            now=NOW,
+            policy=floored(5),
+        ),
+        identity(STATUS),
+        feature="status",
+    )
+    book.refuse(
+        "evidence-status-below-floor",
+        "ACP-T02",
+        base,
+        "the floor is one higher",
+        "an old list does not know what was revoked since",
+        policy=floored(6),
+    )
+    book.refuse(
+        "evidence-status-two-floors",
+        "ENV-T5",
+        base,
+        "a second floor for the issuer",
+        "a policy that is misread grants what nobody meant to grant",
+        policy=floored(5, 4),
     )
