@@ -11,12 +11,13 @@ from acp import rules
 from acp.canonical import canonicalize, digest
 from acp.diagnostics import Refused
 from acp.documents import identify
+from acp.holdings import Holdings, missing
 from acp.tokens import DTYPES
 from acp.v1.capability import CapabilityDescriptor
 from acp.v1.measurement import MeasurementRecord
 from acp.v1.status import StatusList
 from acp.v1.system import SystemDescriptor
-from tests.acp.examples import NOW, RECORD, STATUS, SYSTEM, changed, descriptor
+from tests.acp.examples import NOW, RECORD, STATUS, SYSTEM, annex, changed, descriptor
 
 KINDS = {
     CapabilityDescriptor: descriptor(),
@@ -71,14 +72,19 @@ def likely(value, path):
     return found
 
 
-@given(st.data())
-def test_mutated_documents(data):
-    kind = data.draw(st.sampled_from(list(KINDS)))
-    value = KINDS[kind]
+def mutated(data, value):
+    """A value with a few changes, most of them to what often fits."""
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from(list(places(value))))
         changes = likely(value, path) if data.draw(st.integers(0, 9)) else values
         value = changed(value, path, data.draw(changes))
+    return value
+
+
+@given(st.data())
+def test_mutated_documents(data):
+    kind = data.draw(st.sampled_from(list(KINDS)))
+    value = mutated(data, KINDS[kind])
     try:
         document = kind.from_json(value)
     except Refused:
@@ -144,3 +150,28 @@ def test_many_rates_and_many_variants_are_judged_one_after_the_other():
     found = rules.check(document, rules.Context(now=NOW))
     assert time.process_time() - started < 10, "as measured: half a second"
     assert {"ACP-C02", "ACP-C06"} <= {one.code for one in found}
+
+
+TOGETHER = [
+    (CapabilityDescriptor, descriptor()),
+    (CapabilityDescriptor, annex("slice")),
+    (SystemDescriptor, annex("system")),
+    (MeasurementRecord, annex("record")),
+]
+
+
+@given(st.data())
+def test_mutated_documents_that_judge_others(data):
+    index = data.draw(st.integers(0, len(TOGETHER) - 1))
+    kind, value = TOGETHER[index]
+    try:
+        odd = kind.from_json(mutated(data, value))
+    except Refused:
+        return
+    documents = [kind.from_json(value) for kind, value in TOGETHER]
+    held = Holdings.of([*documents, odd], references=[documents[0]])
+    for document in (*documents, odd):
+        missing(document, held)
+        for one in rules.check(document, rules.Context(now=NOW, held=held)):
+            assert one.code.startswith("ACP-")
+            assert 0 < len(one.message) < 5000
