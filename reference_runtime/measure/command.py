@@ -83,7 +83,7 @@ FAMILIES: Final = ("rates", "operations", "memory")
 @click.option(
     "--budget",
     type=click.FloatRange(min=0.1, max=86_400),
-    default=60.0,
+    default=120.0,
     show_default=True,
     metavar="SECONDS",
     help="Time to measure in. What it does not suffice for is said.",
@@ -160,10 +160,11 @@ def measure(
     one = _present(descriptor, descriptor_file, adapter_name, {OWN, *distributions})
     note(f"{one.name}: {one.device.subject.model}, {one.device.unit_id}")
     seen, parameters = _measure(one, families or FAMILIES, budget, seed)
-    for name, reason in seen.skipped.items():
-        note(f"{one.name}: not measured: {name}: {reason}")
+    for line in _why(seen):
+        note(f"{one.name}: not measured: {line}")
     if not seen.points:
-        raise Refused.because("RUN-M2", f"{one.name}: nothing was measured; {_why(seen)}")
+        reasons = "; ".join(_why(seen))
+        raise Refused.because("RUN-M2", f"{one.name}: nothing was measured; {reasons}")
     now = datetime.now(UTC).replace(microsecond=0)
     publisher = issuer or (descriptor.issuer if descriptor else "example.local")
     circumstances = records.Circumstances(
@@ -277,8 +278,12 @@ def _jobs(family: str, one: Present, seed: int) -> list[Job]:
             return hierarchy.jobs(one.device, seed)
 
 
-def _why(seen: Seen) -> str:
-    return "; ".join(f"{name}: {reason}" for name, reason in seen.skipped.items())
+def _why(seen: Seen) -> list[str]:
+    """Return what was not measured, by reason."""
+    names: dict[str, list[str]] = {}
+    for name, reason in seen.skipped.items():
+        names.setdefault(reason, []).append(name)
+    return [f"{', '.join(those)}: {reason}" for reason, those in names.items()]
 
 
 def _write(
