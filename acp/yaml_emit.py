@@ -42,6 +42,11 @@ def encode(value: JsonValue) -> bytes:
     return data
 
 
+def is_plain(text: str) -> bool:
+    """Say whether a text is written without quotes."""
+    return bool(_PLAIN.fullmatch(text)) and not AMBIGUOUS.fullmatch(text)
+
+
 def _written(value: JsonValue) -> Iterator[Any]:
     """Yield the events of a text."""
     import yaml
@@ -83,7 +88,7 @@ def _scalar(value: JsonValue) -> Any:
         raise refusal("ENV-Y3", f"a number with a fraction, {value}; documents have none")
     if not isinstance(value, str):
         return _word(json.dumps(value))
-    if _PLAIN.fullmatch(value) and not AMBIGUOUS.fullmatch(value):
+    if is_plain(value):
         return _word(value)
     return yaml.ScalarEvent(None, None, (False, True), value, style='"')
 

@@ -10,6 +10,7 @@ from acp.cli.output import DISTRIBUTION, LazyGroup
 @click.group(
     cls=LazyGroup,
     lazy={
+        "init": ("acp.cli.init:init", "Begin a descriptor: commented YAML to go on from."),
         "validate": ("acp.cli.validate:validate", "Check documents against schema and rules."),
         "sign": ("acp.cli.sign:sign", "Put a valid document into a signed envelope."),
         "verify": ("acp.cli.verify:verify", "Check signature, trust, schema and rules."),
