@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any, Final
@@ -44,7 +45,7 @@ def find() -> tuple[Found, ...]:
 
 def _library() -> ModuleType:
     try:
-        import amdsmi
+        return importlib.import_module("amdsmi")  # No dependency: ROCm brings the one that fits it.
     except ModuleNotFoundError as error:
         raise NothingFoundError(
             "the package 'amdsmi' is not installed; install the one that comes with ROCm"
@@ -52,8 +53,6 @@ def _library() -> ModuleType:
     except Exception as error:
         reason = f"the package 'amdsmi' is there without ROCm's libamd_smi.so: {error!r}"
         raise NothingFoundError(reason) from error
-    library: ModuleType = amdsmi
-    return library
 
 
 def _gpu(smi: ModuleType, handle: Any) -> Found:
