@@ -1,4 +1,4 @@
-"""Documents beside those that a command judges: the options ``--with`` and ``--reference``.
+"""Read and judge the documents beside those that a command judges.
 
 What cannot be accepted is not held. It is reported as an error of its own file, since a rule that
 would have looked there looks nowhere.
@@ -10,66 +10,25 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import click
-from click.shell_completion import CompletionItem
 
 from acp import documents, files
-from acp.cli.descriptors import ALL, complete_reference
+from acp.cli.beside import Companions
+from acp.cli.descriptors import ALL
 from acp.cli.inputs import expand, open_input
-from acp.cli.options import FILE, together
 from acp.cli.output import Finding, findings, progress
 from acp.diagnostics import Refused, Severity, SignatureError
 from acp.dsse import Envelope
 from acp.files import DASH
-from acp.holdings import Holdings, missing
+from acp.holdings import Holdings
 from acp.v1.capability import CapabilityDescriptor
 from acp.v1.status import StatusList
 
 if TYPE_CHECKING:
     from acp.message import Message
     from acp.policy import TrustPolicy
-
-_SHOWN: Final = 100
-
-
-def complete_file_or_reference(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Return the reference descriptors whose names begin so, and have the shell complete files."""
-    found = complete_reference(context, parameter, incomplete) if incomplete else []
-    return [*found, CompletionItem(incomplete, type="file")]
-
-
-companion_options = together(
-    click.option(
-        "--with",
-        "others",
-        type=FILE,
-        multiple=True,
-        metavar="FILE",
-        shell_complete=complete_file_or_reference,
-        help=(
-            "Judge by this document too, or by those in this folder: descriptors of a system's "
-            "nodes, the whole of a slice, measurement records, status lists. Where there is no "
-            "such file: a name of 'acp show --reference', or all. Can be repeated."
-        ),
-    ),
-    click.option(
-        "--reference",
-        "references",
-        type=FILE,
-        multiple=True,
-        metavar="FILE",
-        shell_complete=complete_file_or_reference,
-        help=(
-            "Warn where a descriptor differs from this one, or one in this folder, for the same "
-            "product. Where there is no such file: a name of 'acp show --reference', or all. Can "
-            "be repeated."
-        ),
-    ),
-)
 
 
 class Opened(NamedTuple):
@@ -85,21 +44,6 @@ class Opened(NamedTuple):
 
 
 Judge: TypeAlias = Callable[[tuple[StatusList, ...]], "Message"]
-
-
-@dataclass(slots=True)
-class Companions:
-    """What became of the companions.
-
-    Attributes:
-        held: The accepted ones that rules look at.
-        status_lists: The accepted status lists.
-        findings: What is wrong with the others.
-    """
-
-    held: Holdings = field(default_factory=Holdings)
-    status_lists: tuple[StatusList, ...] = ()
-    findings: list[Finding] = field(default_factory=list)
 
 
 def unsigned(
@@ -178,20 +122,6 @@ def signed(
     return _gathered(others, references, opened, told)
 
 
-def not_given(document: Message, held: Holdings) -> tuple[str, dict[str, object]]:
-    """Return what to say of documents that a document names and that were not looked at.
-
-    Returns:
-        A remark for people, and members for ``--format json``; both empty where nothing is missing.
-    """
-    names = missing(document, held)
-    if not names:
-        return "", {}
-    noun = "document" if len(names) == 1 else "documents"
-    remark = f"not looked at: {len(names)} {noun} that it names (give them by --with)"
-    return remark, {"not_given": list(names[:_SHOWN])}
-
-
 @dataclass(slots=True)
 class _Gathering:
     """Companions on their way to being accepted.
@@ -268,8 +198,6 @@ def _gathered(
     told: Collection[Path],
 ) -> Companions:
     """Judge status lists first, and the rest by them."""
-    if not others and not references:
-        return Companions()
     gathering = _Gathering(told)
     (other_files, other_names), (reference_files, names) = map(_split, (others, references))
     given = [(path, False) for path in expand(other_files)]
@@ -279,7 +207,7 @@ def _gathered(
     lists = gathering.status_lists()
     accepted, trusted = gathering.others(lists)
     held = Holdings.of([*accepted, *_load(other_names)], references=[*trusted, *_load(names)])
-    return Companions(held, lists, gathering.findings)
+    return Companions(held, lists, tuple(gathering.findings))
 
 
 def _split(paths: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[str, ...]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from acp.cli.companions import companion_options, not_given, unsigned
+from acp.cli.beside import Companions, companion_options, not_given
 from acp.cli.inputs import expand, open_input
 from acp.cli.options import FILE, now_option, understand_option
 from acp.cli.output import Command, Finding, Outcome, findings, one_line, progress
@@ -46,7 +46,11 @@ def validate(
     from acp import rules
 
     inputs = expand(paths)
-    beside = unsigned(others, references, now=now, understood=understood, told=set(inputs))
+    beside = Companions()
+    if others or references:
+        from acp.cli.companions import unsigned
+
+        beside = unsigned(others, references, now=now, understood=understood, told=set(inputs))
     context = rules.Context(
         now=now,
         status_lists=beside.status_lists,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from acp import files
-from acp.cli.companions import companion_options, not_given, signed
+from acp.cli.beside import Companions, companion_options, not_given
 from acp.cli.options import FILE, load_policy, now_option, policy_option, understand_option
 from acp.cli.output import Command, Finding, Outcome, about, findings, one_line, progress
 from acp.diagnostics import Refused
@@ -60,7 +60,11 @@ def verify(
 
     policy = load_policy(policy_file)
     lists = _status_lists(status_files, policy, now)
-    beside = signed(others, references, policy, now=now, understood=understood, told=set(paths))
+    beside = Companions()
+    if others or references:
+        from acp.cli.companions import signed
+
+        beside = signed(others, references, policy, now=now, understood=understood, told=set(paths))
     lists += beside.status_lists
     found: list[Finding] = list(beside.findings)
     lines: list[str] = []

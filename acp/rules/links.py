@@ -6,10 +6,8 @@ ports is not looked at.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from acp.diagnostics import Severity
 from acp.rules.registry import Breach, Context, listed, rule
@@ -18,18 +16,10 @@ from acp.v1.capability import CapabilityDescriptor
 from acp.v1.system import SystemDescriptor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from acp.holdings import Holdings
     from acp.v1.capability import Port
-    from acp.v1.system import Endpoint, Link
+    from acp.v1.system import Endpoint
 
-Side: TypeAlias = Literal["a", "b"]
-
-_SIDES: Final[tuple[Side, Side]] = ("a", "b")
-_LEAVING: Final = {"a": "a_to_b_bytes_per_s", "b": "b_to_a_bytes_per_s"}
-_FAMILY: Final = re.compile(r"(.*?)([0-9]{1,9})")
-_PERCENT_ALLOWED: Final = 3
+_RATES: Final = ("a_to_b_bytes_per_s", "b_to_a_bytes_per_s")
 _TWICE: Final = (19, 21)
 """Tenths between which a number is taken for the double of another."""
 
@@ -37,10 +27,12 @@ _TWICE: Final = (19, 21)
 @rule("ACP-L01", SystemDescriptor)
 def ends(document: SystemDescriptor, context: Context) -> Iterator[Breach]:
     """Links end at ports that exist, are of their kind, and have room for all of them."""
-    ports = _Ports(document, context.held)
-    loads: dict[tuple[str, str], _Load] = {}
+    from acp.rules.ports import SIDES, Load, Ports, carries
+
+    ports = Ports(document, context.held)
+    loads: dict[tuple[str, str], Load] = {}
     for i, link in enumerate(document.links):
-        for side in _SIDES:
+        for side in SIDES:
             end: Endpoint = getattr(link, side)
             if end.port is None:
                 continue
@@ -55,13 +47,13 @@ def ends(document: SystemDescriptor, context: Context) -> Iterator[Breach]:
             port = ports.at(end)
             if port is None:
                 continue
-            if not _carries(port.link_kind, link.kind):
+            if not carries(port.link_kind, link.kind):
                 yield Breach(
                     path,
                     f"the link is of kind {link.kind}, but the port {end.port!r} is for "
                     f"{port.link_kind}; correct one of them, or name another port",
                 )
-            load = loads.setdefault((end.node, end.port), _Load(port))
+            load = loads.setdefault((end.node, end.port), Load(port))
             excess = load.add(link, side)
             if excess:
                 yield Breach(path, f"{excess}; use another port, or correct counts and rates")
@@ -81,7 +73,7 @@ def protocol_of_links(document: SystemDescriptor, _: Context) -> Iterator[Breach
         for j, port in enumerate(switch.ports):
             yield from _within_protocol(("switches", i, "ports", j), port)
     for i, link in enumerate(document.links):
-        for member in _LEAVING.values():
+        for member in _RATES:
             yield from _exceeding(
                 ("links", i, member), link.kind, link.count, getattr(link, member)
             )
@@ -90,16 +82,18 @@ def protocol_of_links(document: SystemDescriptor, _: Context) -> Iterator[Breach
 @rule("ACP-L03", SystemDescriptor)
 def slower_end(document: SystemDescriptor, context: Context) -> Iterator[Breach]:
     """No link is faster than the slower of its two ports."""
-    ports = _Ports(document, context.held)
+    from acp.rules.ports import Ports, exceeds, share
+
+    ports = Ports(document, context.held)
     for i, link in enumerate(document.links):
         both = [(end, port) for end in (link.a, link.b) if (port := ports.at(end)) is not None]
         if not both:
             continue
-        slower, port = min(both, key=lambda one: _share(one[1], link))
-        allowed = _share(port, link)
-        for member in _LEAVING.values():
+        slower, port = min(both, key=lambda one: share(one[1], link))
+        allowed = share(port, link)
+        for member in _RATES:
             rate = getattr(link, member)
-            if _exceeds(rate, allowed):
+            if exceeds(rate, allowed):
                 yield Breach(
                     ("links", i, member),
                     f"found {rate}, but the port {slower.port!r} of {slower.node!r} gives the link "
@@ -129,7 +123,9 @@ def paths(document: SystemDescriptor, _: Context) -> Iterator[Breach]:
 
 def _islands(document: SystemDescriptor) -> Iterator[Breach]:
     """Find the groups of devices that nothing connects with the first device, but for the first."""
-    groups = _Groups()
+    from acp.rules.ports import Groups
+
+    groups = Groups()
     for link in document.links:
         if link.a_to_b_bytes_per_s or link.b_to_a_bytes_per_s:
             groups.join(link.a.node, link.b.node)
@@ -150,114 +146,6 @@ def _islands(document: SystemDescriptor) -> Iterator[Breach]:
             f"no link, memory view or shared silicon connects {names} with "
             f"{document.nodes[first[0]].id!r}; add what does, or describe two systems",
         )
-
-
-class _Ports:
-    """The ports that links may end at.
-
-    Attributes:
-        nodes: Digest of the descriptor of each node.
-    """
-
-    def __init__(self, document: SystemDescriptor, held: Holdings) -> None:
-        self.nodes = {node.id: node.descriptor_digest for node in document.nodes}
-        self._held = held
-        self._of_devices: dict[str, dict[str, Port]] = {}
-        self._of_switches = {
-            switch.id: {port.id: port for port in switch.ports} for switch in document.switches
-        }
-
-    def of(self, name: str) -> Mapping[str, Port] | None:
-        """Return the ports of a node or switch by id; None where they are not known."""
-        digest = self.nodes.get(name)
-        if digest is None:
-            return self._of_switches.get(name)
-        if digest not in self._of_devices:
-            descriptor = self._held.descriptors.get(digest)
-            if descriptor is None:
-                return None
-            self._of_devices[digest] = {port.id: port for port in descriptor.ports}
-        return self._of_devices[digest]
-
-    def at(self, end: Endpoint) -> Port | None:
-        """Return the port that an end of a link names, where it is known."""
-        return None if end.port is None else (self.of(end.node) or {}).get(end.port)
-
-
-@dataclass(slots=True)
-class _Load:
-    """What the links at one port take of it.
-
-    Attributes:
-        port: The port.
-        links: Number of links so far.
-        parts: Lanes or links that they take; a link that does not say how many takes one.
-        rates: Bytes per second that leave and that arrive.
-    """
-
-    port: Port
-    links: int = 0
-    parts: int = 0
-    rates: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_SIDES, 0))
-
-    def add(self, link: Link, side: Side) -> str:
-        """Add a link, and return by what the port is now oversubscribed, or nothing."""
-        self.links += 1
-        self.parts += 1 if link.count is None else link.count
-        self.rates["a"] += getattr(link, _LEAVING[side])
-        self.rates["b"] += getattr(link, _LEAVING["b" if side == "a" else "a"])
-        if self.port.count is not None and self.parts > self.port.count:
-            return (
-                f"the links at this port take {self.parts} lanes or links, of which it has "
-                f"{self.port.count}"
-            )
-        rate, there = max(self.rates.values()), self.port.bytes_per_s_per_direction
-        if self.links > 1 and _exceeds(rate, there):
-            return f"the links at this port move {rate} bytes/s in one direction, the port {there}"
-        return ""
-
-
-class _Groups:
-    """Which names are connected: union by size, with shortened paths."""
-
-    def __init__(self) -> None:
-        self._parent: dict[str, str] = {}
-        self._size: dict[str, int] = {}
-
-    def root(self, name: str) -> str:
-        """Return the name that stands for all that are connected with `name`."""
-        while (parent := self._parent.get(name, name)) != name:
-            self._parent[name] = self._parent.get(parent, parent)
-            name = parent
-        return name
-
-    def join(self, one: str, other: str) -> None:
-        """Connect two names."""
-        small, large = self.root(one), self.root(other)
-        if small == large:
-            return
-        if self._size.get(small, 1) > self._size.get(large, 1):
-            small, large = large, small
-        self._parent[small] = large
-        self._size[large] = self._size.get(small, 1) + self._size.get(large, 1)
-
-
-def _carries(port: str, link: str) -> bool:
-    """Tell whether a port carries links of this kind: its own, or an earlier generation of it."""
-    if port == link:
-        return True
-    ours, theirs = _FAMILY.fullmatch(port), _FAMILY.fullmatch(link)
-    if ours is None or theirs is None or ours[1] != theirs[1]:
-        return False
-    return int(theirs[2]) < int(ours[2])
-
-
-def _share(port: Port, link: Link) -> int:
-    """Return what a port gives a link in one direction: its part, where both state how many."""
-    whole = port.bytes_per_s_per_direction
-    if not port.count or not link.count or link.count >= port.count:
-        return whole
-    return whole * link.count // port.count
 
 
 def _within_protocol(path: tuple[str | int, ...], port: Port) -> Iterator[Breach]:
@@ -281,11 +169,6 @@ def _exceeding(
             f"found {rate}, but {token} moves at most {ceiling} in one direction ({width} of "
             f"{kind.bytes_per_s}); lower it, or correct kind and count{_doubled(rate, ceiling)}",
         )
-
-
-def _exceeds(rate: int, allowed: int) -> bool:
-    """Tell whether a rate is more than 3 % above what is allowed."""
-    return 100 * rate > (100 + _PERCENT_ALLOWED) * allowed
 
 
 def _doubled(rate: int, allowed: int) -> str:
