@@ -8,11 +8,12 @@ from acp import dsse
 from acp.acceptance import BrokenRuleError, accept, accept_status_list
 from acp.canonical import digest
 from acp.diagnostics import SignatureError, StructureError, TrustError
+from acp.holdings import Holdings
 from acp.keys import PrivateKey
 from acp.policy import Floor, Grant, TrustedKey, TrustPolicy
 from acp.v1.capability import CapabilityDescriptor
 from acp.v1.system import SystemDescriptor
-from tests.acp.examples import NOW, STATUS, SYSTEM, changed, descriptor
+from tests.acp.examples import NOW, STATUS, SYSTEM, annex, changed, descriptor
 
 KEY = PrivateKey.generate()
 TYPES = (dsse.CAPABILITY_DESCRIPTOR, dsse.SYSTEM_DESCRIPTOR, dsse.STATUS_LIST)
@@ -94,3 +95,22 @@ def test_critical_extensions_count():
 def test_warnings_do_not_refuse():
     accepted = accept(signed(descriptor()), TrustPolicy.unsafe_accept_anything(), now=NOW)
     assert [one.code for one in accepted.warnings] == ["ENV-T6"]
+
+
+def test_a_document_is_judged_by_others_that_were_accepted():
+    device = accept(signed(descriptor()), POLICY, now=NOW).document
+    unplugged = changed(annex("system"), "/links/0/a/port", "nowhere")
+    envelope = signed(unplugged, dsse.SYSTEM_DESCRIPTOR)
+    assert accept(envelope, POLICY, now=NOW).warnings == ()
+    with pytest.raises(BrokenRuleError) as refused:
+        accept(envelope, POLICY, now=NOW, held=Holdings.of([device]))
+    assert [one.code for one in refused.value.diagnostics] == ["ACP-L01"]
+
+
+def test_an_older_status_list_is_refused():
+    newer = accept_status_list(signed(STATUS, dsse.STATUS_LIST), POLICY, now=NOW)
+    older = signed(STATUS | {"sequence": "4"}, dsse.STATUS_LIST)
+    assert accept_status_list(older, POLICY, now=NOW).sequence == 4
+    with pytest.raises(BrokenRuleError) as refused:
+        accept_status_list(older, POLICY, now=NOW, known=(newer,))
+    assert [one.code for one in refused.value.diagnostics] == ["ACP-T02"]
