@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from acp import files
-from acp.cli.inputs import expand
 from acp.cli.options import (
     FILE,
     domain,
@@ -26,6 +25,7 @@ from acp.cli.registry_options import (
     registry_argument,
     registry_key_option,
 )
+from acp.diagnostics import Diagnostic, FileRefusedError, Severity
 
 
 @click.command(
@@ -67,9 +67,9 @@ def publish(
 ) -> Outcome:
     """List signed documents FILE in the folder REGISTRY, as their issuer.
 
-    FILE is an envelope, as 'acp sign' writes it, or a folder of them. What a reader under this
-    policy would refuse is not listed: a wrong signature, a broken rule, a revoked document, a
-    revision that is not above those listed. All are listed, or none.
+    FILE is an envelope, as 'acp sign' writes it, or a folder with some, named *.dsse.json. What a
+    reader under this policy would refuse is not listed: a wrong signature, a broken rule, a revoked
+    document, a revision that is not above those listed. All are listed, or none.
 
     The listing is signed with the key that the operator delegated to. It is published at once where
     the online key is given, and else waits in REGISTRY/drafts.
@@ -90,8 +90,20 @@ def publish(
         frozenset(understood),
     )
     envelopes = []
-    for path in expand(paths):
+    for path in _envelopes(paths):
         with about(path):
             envelopes.append(files.read(path))
     listed = list_documents(publisher, envelopes, issuers=renewed)
     return listed_outcome(listed, f"listed for {', '.join(listed.issuers)}:")
+
+
+def _envelopes(paths: tuple[Path, ...]) -> list[Path]:
+    """Return the files, and for each folder the ``*.dsse.json`` below it, by name."""
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(path.rglob("*.dsse.json")) if path.is_dir() else [path]
+        if not inside:
+            reason = "the folder has no file whose name ends with .dsse.json"
+            raise FileRefusedError(str(path), Diagnostic("ENV-F1", Severity.ERROR, "", reason))
+        found += inside
+    return found

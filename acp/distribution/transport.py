@@ -228,7 +228,8 @@ class HttpTransport(Transport):
             cause = error.reason
         if watch.fired:
             raise SlowRetrievalError(watch.reason) from None
-        if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
+        refused = isinstance(cause, urllib3.exceptions.NewConnectionError)
+        if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError) and not refused:
             reason = f"no byte of {self.last} came within {self._patience.silence_s:g} s"
             raise SlowRetrievalError(reason) from None
         raise DownloadError(f"{self.last} cannot be had: {cause}") from None
