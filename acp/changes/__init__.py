@@ -17,7 +17,7 @@ is better or other refuses no plan, but one that names the old descriptor's dige
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from acp.changes.change import Act, Change, Verdict
 from acp.changes.operations import operations
@@ -25,7 +25,6 @@ from acp.changes.walk import Spot, walk
 from acp.v1.capability import CapabilityDescriptor
 
 if TYPE_CHECKING:
-    from acp.canonical import JsonValue
     from acp.message import Message
 
 __all__ = ["Act", "Change", "Verdict", "compare"]
@@ -41,11 +40,12 @@ def compare(old: Message, new: Message) -> tuple[Change, ...]:
     """
     if type(old) is not type(new):
         raise ValueError(f"a {type(old).__name__} and a {type(new).__name__} do not compare")
-    before, after = old.to_json(), new.to_json()
+    before: dict[str, Any] = old.to_json()
+    after: dict[str, Any] = new.to_json()
     found: list[Change] = []
     if isinstance(old, CapabilityDescriptor) and isinstance(new, CapabilityDescriptor):
         for value in (before, after):
-            _state_usable(value)
+            _say_defaults(value)
             value.pop("ops")
         found += operations(old, new)
         found += _queues(before, after)
@@ -53,30 +53,24 @@ def compare(old: Message, new: Message) -> tuple[Change, ...]:
     return tuple(sorted(found, key=lambda one: list(Verdict).index(one.verdict)))
 
 
-def _state_usable(value: dict[str, JsonValue]) -> None:
-    """State how many bytes of each memory a program can have, where the document does not."""
-    memories = value.get("memories")
-    for memory in memories if isinstance(memories, list) else ():
-        if isinstance(memory, dict) and "usable_bytes" not in memory:
-            each, count = memory["capacity_bytes_per_instance"], memory["instances"]
-            memory["usable_bytes"] = str(int(str(each)) * int(str(count)))
+def _say_defaults(value: dict[str, Any]) -> None:
+    """State what absence means: all of a memory can be used, and every rate is exposed."""
+    for memory in value["memories"]:
+        total = int(memory["capacity_bytes_per_instance"]) * memory["instances"]
+        memory.setdefault("usable_bytes", str(total))
+    for engine in value["engines"]:
+        for rate in engine.get("rates", ()):
+            rate.setdefault("exposed", True)
 
 
-def _queues(before: dict[str, JsonValue], after: dict[str, JsonValue]) -> Iterator[Change]:
+def _queues(before: dict[str, Any], after: dict[str, Any]) -> Iterator[Change]:
     """Yield what became of the queues; of a kind that is not listed there is one."""
-    old, new = _limits(before), _limits(after)
+    old, new = (
+        {one["kind"]: one["max"] for one in value.pop("queues", ())} for value in (before, after)
+    )
     for kind in dict.fromkeys((*old, *new)):
         was, is_ = old.get(kind, 1), new.get(kind, 1)
         if was != is_:
             verdict = Verdict.BETTER if is_ > was else Verdict.WORSE
             place = f"queues[{kind}].max"
             yield Change(verdict, Act.CHANGED, place, "/queues", f"{was} → {is_}")
-
-
-def _limits(value: dict[str, JsonValue]) -> dict[str, int]:
-    entries = value.pop("queues", [])
-    return {
-        str(one["kind"]): int(str(one["max"]))
-        for one in (entries if isinstance(entries, list) else ())
-        if isinstance(one, dict)
-    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from acp.changes.change import Verdict
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from acp.v1.capability import ErrorBound, Numerics
 
 _ORDER: Final = ("ANY", "FIXED")
+_JUDGED: Final = frozenset(
+    {"acc", "imprecise_acc", "bound", "reduction_order", "determinism", "subnormals", "rounding"}
+)
 
 
 def numerics(old: Numerics | None, new: Numerics | None) -> Iterator[tuple[Verdict, str]]:
@@ -35,6 +38,15 @@ def numerics(old: Numerics | None, new: Numerics | None) -> Iterator[tuple[Verdi
             verdict = Verdict.BETTER if before < after else Verdict.WORSE
             words = f"{', '.join(sorted(before)) or 'not stated'} → "
             yield verdict, f"{name} {words}{', '.join(sorted(after)) or 'not stated'}"
+    yield from _others(old.to_json() if old else {}, new.to_json() if new else {})
+
+
+def _others(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[tuple[Verdict, str]]:
+    """Yield the members of which neither value is better."""
+    for name in dict.fromkeys((*old, *new)):
+        if name not in _JUDGED and old.get(name) != new.get(name):
+            words = f"{old.get(name, 'not stated')} → {new.get(name, 'not stated')}"
+            yield Verdict.OTHER, f"{name} {words}"
 
 
 def _acc(old: str | None, new: str | None) -> Iterator[tuple[Verdict, str]]:

@@ -77,7 +77,7 @@ def _references() -> Outcome:
 
 def _card(opened: Input) -> Outcome:
     """Return a document in words."""
-    from acp.cli.card import card
+    from acp.cli.cards import card
 
     with about(opened.file):
         document = opened.document()

@@ -2,11 +2,17 @@ from __future__ import annotations
 
 import pytest
 
+from acp.authoring import commented
+from acp.authoring import descriptor as kind
 from acp.changes import Act, Verdict, compare
+from acp.changes.directions import OF_THE_DOCUMENT
+from acp.diagnostics import StructureError
 from acp.v1.capability import CapabilityDescriptor
 from acp.v1.measurement import MeasurementRecord
 from acp.v1.status import StatusList
 from acp.v1.system import SystemDescriptor
+from acp.yaml_text import decode
+from tests.acp.authoring.test_commented import revealed
 from tests.acp.examples import RECORD, STATUS, SYSTEM, changed, descriptor
 
 DIGEST = "sha256:" + "9" * 64
@@ -117,6 +123,7 @@ OTHER = {
     "another kind of memory": ("/memories/0/kind", "hbm3e", "memories[hbm].kind"),
     "another model": ("/subject/model", "E101", "subject.model"),
     "another clock": ("/engines/0/clock_hz", "1", "engines[tensor].clock_hz"),
+    "how subnormals are chosen": (f"{V}/numerics/subnormals_selectable", True, MM),
     "software": ("/software", [{"component": "d", "version_range": ">=1"}], "software[d]"),
     "an extension": ("/extensions", {"example.com": {"a": [{"id": 1}]}}, "extensions.example.com"),
 }
@@ -143,6 +150,52 @@ def test_the_way_back_of_what_is_better_is_worse():
         back = compare(CapabilityDescriptor.from_json(new), CapabilityDescriptor.from_json(OLD))
         assert back, path
         assert {one.verdict for one in back} <= {Verdict.WORSE}, path
+
+
+def test_no_change_of_any_member_goes_unsaid():
+    """Each member of each message, once left out and once with another value."""
+    whole = decode(revealed(commented({}, kind())).encode())
+    old = CapabilityDescriptor.from_json(whole)
+    for path, value in leaves(whole):
+        if path.split("/")[1] in OF_THE_DOCUMENT:
+            continue
+        for new in others(value):
+            if new is ... and path.rpartition("/")[2] in MEANT:
+                continue
+            try:
+                document = CapabilityDescriptor.from_json(changed(whole, path, new))
+            except StructureError:
+                continue
+            assert compare(old, document), (path, new)
+
+
+MEANT = {"usable_bytes", "exposed", "determinism"}
+"""What says nothing in the whole example: its absence means the same."""
+
+
+def others(value):
+    yield ...
+    if isinstance(value, bool):
+        yield not value
+    elif isinstance(value, int):
+        yield value + 1
+    elif value.isdigit():
+        yield str(int(value) + 1)
+    else:
+        yield f"{value}1"
+        yield "MATRIX"
+
+
+def leaves(value, path=""):
+    """The places of all values that are no objects or lists."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from leaves(inner, f"{path}/{name.replace('/', '~1')}")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from leaves(inner, f"{path}/{index}")
+    else:
+        yield path, value
 
 
 def test_order_and_the_document_itself_do_not_matter():
