@@ -149,4 +149,4 @@ def _rates(gops: Mapping[Any, float]) -> Iterator[Rate]:
 
 
 def _uuid(raw: bytes) -> str:
-    return f"GPU-{raw.hex()}"
+    return f"intel:{raw.hex()}"
