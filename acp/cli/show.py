@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import click
 
+from acp import files
 from acp.cli.descriptors import complete_reference, reference_input
 from acp.cli.inputs import Input, open_input
 from acp.cli.options import FILE
-from acp.cli.output import Command, Outcome, about
+from acp.cli.output import Command, Outcome, about, one_line
 
 _LIST: Final = ""
 """What ``--reference`` is without a name."""
@@ -19,31 +21,81 @@ _LIST: Final = ""
 @click.command(
     cls=Command,
     example=(
-        "acp show device.dsse.json\nacp show --reference\nacp show --reference nvidia/h100-sxm"
+        "acp show device.dsse.json\n"
+        "acp show --reference\n"
+        "acp show --reference nvidia/h100-sxm device.json --plot roofline.svg"
     ),
 )
-@click.argument("file", type=FILE, required=False)
+@click.argument("paths", metavar="[FILE]...", type=FILE, nargs=-1)
 @click.option(
     "--reference",
+    "references",
     is_flag=False,
     flag_value=_LIST,
+    multiple=True,
     metavar="[NAME]",
     shell_complete=complete_reference,
-    help="Show the reference descriptor NAME in place of a file; without NAME, list them.",
+    help="Show the reference descriptor NAME too, or in place of a file; without NAME, list them. "
+    "Can be repeated.",
 )
-def show(file: Path | None, reference: str | None) -> Outcome:
-    """Print the document in FILE in words: whose it is, rates, memories, ops, and sources.
+@click.option(
+    "--plot",
+    type=FILE,
+    metavar="FILE",
+    help="Draw the descriptors into FILE, whose name ends with .svg or .png: rates over arithmetic "
+    "intensity, with the slopes of the memories.",
+)
+def show(paths: tuple[Path, ...], references: tuple[str, ...], plot: Path | None) -> Outcome:
+    """Print the document in each FILE in words: whose it is, rates, memories, ops, and sources.
 
     Looks inside an envelope without checking signatures, and checks no rules: what you read may be
     forged, expired or inconsistent. Use 'acp verify'.
     """
-    if (file is None) == (reference is None):
-        raise click.UsageError("Give either FILE or --reference [NAME].")
-    if reference == _LIST:
+    if references == (_LIST,) and not paths and plot is None:
         return _references()
-    if file is not None:
-        return _card(open_input(file))
-    return _card(reference_input(str(reference)))
+    if not paths and not references:
+        raise click.UsageError("Give either FILE or --reference [NAME].")
+    opened = [*map(reference_input, references), *map(open_input, paths)]
+    shown = [_card(one) for one in opened]
+    text = "\n\n".join(one.text for one in shown)
+    data: Mapping[str, object] = shown[0].data
+    if len(shown) > 1:
+        named = zip(opened, shown, strict=True)
+        data = {"documents": [{"file": one.file, **card.data} for one, card in named]}
+    if plot is None:
+        return Outcome(text, data)
+    _draw(opened, plot)
+    return Outcome(one_line(f"{plot}: written"), {**data, "plot": str(plot)})
+
+
+def _draw(opened: Sequence[Input], plot: Path) -> None:
+    """Draw descriptors into a file.
+
+    Raises:
+        click.UsageError: They cannot be drawn, or not into such a file.
+    """
+    from acp.plotting import roofline
+    from acp.plotting.drawing import FORMATS, draw
+    from acp.v1.capability import CapabilityDescriptor
+
+    form = plot.suffix.removeprefix(".").lower()
+    if form not in FORMATS:
+        raise click.UsageError(f"--plot takes a name that ends with .svg or .png, not {plot.name}")
+    lines = []
+    for one in opened:
+        document = one.document()
+        if not isinstance(document, CapabilityDescriptor):
+            kind = type(document).__name__
+            raise click.UsageError(f"--plot draws capability descriptors; {one.file} is a {kind}")
+        try:
+            lines.append(roofline(document))
+        except ValueError as error:
+            raise click.UsageError(f"{one.file}: {error}") from error
+    try:
+        picture = draw(lines, form)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    files.write(plot, picture)
 
 
 def _references() -> Outcome:

@@ -58,9 +58,22 @@ def test_a_miss_says_what_may_be_meant(run):
     assert "did you mean nvidia/h100-sxm" in answer.errors
 
 
-@pytest.mark.parametrize("words", [[], ["device.json", "--reference", "nvidia/l4"]])
-def test_a_file_or_a_reference(run, words):
-    answer = run("show", *words)
+def test_files_and_references_are_shown_one_after_the_other(run, write):
+    file = write(reference.read("nvidia/l4"))
+    words = ("show", file, "--reference", "tpu-v5e", "--reference", "tpu-v5p")
+    answer = run(*words)
+    assert answer.status == 0
+    assert answer.text.count("CapabilityDescriptor sha256:") == 3
+    shown = run(*words, "--format", "json").json["documents"]
+    assert [one["file"] for one in shown] == [
+        "reference google/tpu-v5e",
+        "reference google/tpu-v5p",
+        str(file),
+    ]
+
+
+def test_a_file_or_a_reference(run):
+    answer = run("show")
     assert answer.status == 2
     assert "Give either FILE or --reference [NAME]" in answer.errors
 
