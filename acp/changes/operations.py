@@ -26,17 +26,29 @@ if TYPE_CHECKING:
 
 _Aspect: TypeAlias = tuple[Verdict, str]
 
-MAX_PAIRS: Final = 1024
-"""Most pairs of variants of one operation that are looked at; more are paired in order."""
-
-_LOOKED_AT: Final = 32
-"""Variants of an operation with which one that is new or gone is compared."""
+MAX_PAIRS: Final = 20_000
+"""Most pairs of variants that are looked at; beyond it variants are paired in their order."""
 
 _ANYTHING: Final = "anything"
 
 
+class _Effort:
+    """How many more pairs of variants are looked at."""
+
+    def __init__(self) -> None:
+        self._left = MAX_PAIRS
+
+    def allows(self, pairs: int) -> bool:
+        """Say whether some more pairs may be looked at, and count them if so."""
+        if pairs > self._left:
+            return False
+        self._left -= pairs
+        return True
+
+
 def operations(old: CapabilityDescriptor, new: CapabilityDescriptor) -> Iterator[Change]:
     """Yield what became of the operations, in the order of the old document, new ones last."""
+    effort = _Effort()
     before = {one.op: (index, one) for index, one in enumerate(old.ops)}
     after = {one.op: (index, one) for index, one in enumerate(new.ops)}
     for op in dict.fromkeys((*before, *after)):
@@ -49,7 +61,7 @@ def operations(old: CapabilityDescriptor, new: CapabilityDescriptor) -> Iterator
                 Verdict.BETTER, Act.ADDED, place, pointer("ops", index), _variants_told(found)
             )
         else:
-            yield from _variants(before[op], after[op])
+            yield from _variants(before[op], after[op], effort)
 
 
 def _variants_told(operation: Operation) -> str:
@@ -57,15 +69,19 @@ def _variants_told(operation: Operation) -> str:
     return f"on {', '.join(engines)}"
 
 
-def _variants(old: tuple[int, Operation], new: tuple[int, Operation]) -> Iterator[Change]:
+def _variants(
+    old: tuple[int, Operation], new: tuple[int, Operation], effort: _Effort
+) -> Iterator[Change]:
     (old_place, before), (new_place, after) = old, new
-    pairs = _paired(before, after)
+    pairs = _paired(before, after, effort)
     for i, variant in enumerate(before.variants):
         j = pairs.get(i)
         place = f"ops[{before.op}].variants[{i}]"
         if j is None:
             path = pointer("ops", old_place, "variants", i)
-            yield _gone(before.op, variant, after, Change(Verdict.WORSE, Act.REMOVED, place, path))
+            change = Change(Verdict.WORSE, Act.REMOVED, place, path)
+            others = after.variants if effort.allows(len(after.variants)) else ()
+            yield _gone(before.op, variant, others, change)
             continue
         path = pointer("ops", new_place, "variants", j)
         for verdict, message in aspects(before.op, variant, after.variants[j]):
@@ -74,12 +90,15 @@ def _variants(old: tuple[int, Operation], new: tuple[int, Operation]) -> Iterato
         if j not in pairs.values():
             path = pointer("ops", new_place, "variants", j)
             place = f"ops[{before.op}].variants[{j}]"
-            yield _joined(variant, before, Change(Verdict.BETTER, Act.ADDED, place, path))
+            change = Change(Verdict.BETTER, Act.ADDED, place, path)
+            yield _joined(variant, before, change, effort)
 
 
-def _gone(op: str, variant: OperationVariant, after: Operation, change: Change) -> Change:
+def _gone(
+    op: str, variant: OperationVariant, others: Sequence[OperationVariant], change: Change
+) -> Change:
     """Return the change of a variant that is gone; another one may claim all that it did."""
-    for j, other in enumerate(after.variants[:_LOOKED_AT]):
+    for j, other in enumerate(others):
         found = aspects(op, variant, other)
         if all(verdict is not Verdict.WORSE for verdict, _ in found):
             message = f"was on {variant.engine}; variant {j} on {other.engine} claims as much"
@@ -88,10 +107,15 @@ def _gone(op: str, variant: OperationVariant, after: Operation, change: Change) 
     return Change(change.verdict, change.act, change.place, change.path, message)
 
 
-def _joined(variant: OperationVariant, before: Operation, change: Change) -> Change:
+def _joined(
+    variant: OperationVariant, before: Operation, change: Change, effort: _Effort
+) -> Change:
     """Return the change of a new variant, which may be taken in place of one that claims more."""
     told = f"on {variant.engine}: {_accepted(variant)}"
-    for i, other in enumerate(before.variants[:_LOOKED_AT]):
+    if not effort.allows(len(before.variants)):
+        message = f"{told}; it may be taken in place of one that claims more of its numbers"
+        return Change(Verdict.WORSE, change.act, change.place, change.path, message)
+    for i, other in enumerate(before.variants):
         worse = [m for v, m in numerics(other.numerics, variant.numerics) if v is Verdict.WORSE]
         if worse and _overlap(variant, other):
             message = f"{told}; it may be taken in place of variant {i}: {'; '.join(worse)}"
@@ -111,7 +135,7 @@ def _overlap(one: OperationVariant, other: OperationVariant) -> bool:
     return True
 
 
-def _paired(before: Operation, after: Operation) -> dict[int, int]:
+def _paired(before: Operation, after: Operation, effort: _Effort) -> dict[int, int]:
     """Return the new variant that each old one became: those that changed least come first."""
     pairs: dict[int, int] = {}
     equal: dict[bytes, list[int]] = {}
@@ -124,7 +148,7 @@ def _paired(before: Operation, after: Operation) -> dict[int, int]:
     taken = set(pairs.values())
     left = [(i, one) for i, one in enumerate(before.variants) if i not in pairs]
     free = [(j, one) for j, one in enumerate(after.variants) if j not in taken]
-    if len(left) * len(free) > MAX_PAIRS:
+    if not effort.allows(len(left) * len(free)):
         return pairs | {i: j for (i, _), (j, _) in zip(left, free, strict=False)}
     costs = []
     for i, old in left:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from acp.conditions import ConditionError, Name, Term, parse_where
 from acp.conditions.grammar import Comparison, Literal, compare
 
-MAX_CONDITIONS: Final = 64
+MAX_CONDITIONS: Final = 16
 """Longer lists are compared by their texts alone."""
 
 _FLIPPED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}

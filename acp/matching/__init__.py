@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from acp.conditions import paths
 from acp.conditions.documents import judged
@@ -33,6 +33,10 @@ __all__ = [
     "Answer", "Candidate", "Match", "MaxError", "Needs", "Question", "Reason", "Tensor", "Use",
     "match", "read_tensor",
 ]  # fmt: skip
+
+
+_OTHERS_TOLD: Final = 8
+"""Reasons of other variants that are told of one."""
 
 
 def match(descriptor: CapabilityDescriptor, question: Question) -> Match:
@@ -122,7 +126,7 @@ def _alike(
         for place, variant in enumerate(variants)
         if Answer.of(against(variant, use)) is not Answer.NO
         for one in missing(variant.numerics, question.needs)
-    ]
+    ][:_OTHERS_TOLD]
     return [
         one if one.answer is Answer.NO else replace(one, reasons=(*one.reasons, *worse))
         for one in candidates

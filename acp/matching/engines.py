@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from acp.matching.answers import Answer, Reason
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from acp.matching.uses import Needs, Question
     from acp.v1.capability import CapabilityDescriptor, Engine, Memory, Rate
 
+_SHOWN: Final = 8
 _MAIN: Final = ("DEVICE", "SHARED")
 
 
@@ -99,16 +100,18 @@ def lacking_rate(engine: Engine, rate: Rate | None, question: Question) -> Itera
         if question.use is None and question.needs.acc is not None:
             dtypes += f" + {question.needs.acc}"
         known = dict.fromkeys(map(_row, engine.rates))
-        message = (
-            f"{engine.id} has no rate for {dtypes} {sparsity}; it has "
-            f"{', '.join(list(known)[:8]) or 'none'}"
-        )
+        message = f"{engine.id} has no rate for {dtypes} {sparsity}; it has {_few(list(known))}"
         yield Reason(Answer.NO, "rate", message)
     elif rate is not None and asked is not None and rate.peak_ops_per_s < asked:
         found, wanted = (shown(one, "peak_ops_per_s") for one in (rate.peak_ops_per_s, asked))
         yield Reason(
             Answer.NO, "rate", f"the peak rate of {engine.id} is {found}; asked for is {wanted}"
         )
+
+
+def _few(rows: Sequence[str]) -> str:
+    more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
+    return f"{', '.join(rows[:_SHOWN])}{more}" if rows else "none"
 
 
 def _row(rate: Rate) -> str:

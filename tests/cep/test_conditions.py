@@ -93,7 +93,8 @@ def test_conditions_that_are_not_met_say_why(text, shape, reason):
 
 
 ATTRIBUTES = {
-    "dim": -1, "number": 1, "keepdim": True, "eps": 0.5, "token": "tanh", "dims": (1, 2), "none": (),
+    "dim": -1, "number": 1, "keepdim": True, "eps": 0.5, "token": "tanh", "dims": (1, 2),
+    "none": (),
     "size": (Dim.symbol("b"), Dim.constant(4)), "one": Dim.symbol("s"),
 }  # fmt: skip
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 
 from acp.authoring import commented
@@ -269,6 +271,21 @@ def test_records_and_status_lists():
 def test_documents_of_two_kinds_do_not_compare():
     with pytest.raises(ValueError, match="do not compare"):
         compare(StatusList.from_json(STATUS), SystemDescriptor.from_json(SYSTEM))
+
+
+def test_hostile_lists_of_conditions_cost_little():
+    where = [f"a.shape[{n}] != {n}" for n in range(16)]
+    old = [{"engine": "tensor", "where": [*where, f"a.shape[0] != {n}"]} for n in range(1500)]
+    new = [{"engine": "tensor", "where": [*where, f"a.shape[1] != {n}"]} for n in range(1500)]
+    documents = [
+        CapabilityDescriptor.from_json(changed(OLD, "/ops/0/variants", variants))
+        for variants in (old, new, old[:1])
+    ]
+    began = process_time()
+    assert compare(documents[0], documents[1])
+    assert compare(documents[0], documents[2])
+    assert compare(documents[2], documents[0])
+    assert process_time() - began < 20
 
 
 def test_many_variants_cost_little():

@@ -53,7 +53,7 @@ def test_digest_of_what_is_not_json(run, write):
                 "/nodes",
                 [one | {"contention_group": "socket"} for one in SYSTEM["nodes"]],
             ),
-            ["System of 2 nodes", "2 nodes in socket", "up: cpu.pcie0 → sw.p0, pcie5, 63 GB/s each way"],
+            ["System of 2 nodes", "2 nodes in socket", "cpu.pcie0 → sw.p0, pcie5, 63 GB/s each"],
         ),
         (RECORD, ["Measurement of unit GPU-1", "median 900 T ops/s of 100 calls"]),
         (STATUS, ["Status list 5 of example.com"]),

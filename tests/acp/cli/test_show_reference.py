@@ -88,5 +88,10 @@ def test_a_file_or_a_reference(run):
 )
 def test_names_are_completed(begun, completed):
     shell = ShellComplete(main, {}, "acp", "_ACP_COMPLETE")
-    offered = shell.get_completions(["show", "--reference"], begun)
+    for words in (["show"], ["match"], ["diff"]):
+        offered = shell.get_completions([*words, "--reference"], begun)
+        assert [one.value for one in offered] == completed
+    offered = shell.get_completions(["init", "--like"], begun)
     assert [one.value for one in offered] == completed
+    classes = shell.get_completions(["init", "--device-class"], "w")
+    assert [one.value for one in classes] == ["wasm", "webgpu"]
