@@ -1593,7 +1593,8 @@ TEXTS: Final = {
             "`custom` of its entry MUST hold `kind`, the name of the document's type, and `uri` and "
             '`revision` as the document has them, the revision as a decimal string. The status list '
             'of an issuer MUST be the target `ISSUER/status.json`, with `kind` `StatusList` and '
-            '`sequence`. `hashes` MUST hold `sha256` and nothing else.'
+            '`sequence`. Two documents of an issuer MUST NOT have the same `uri` and `revision`. '
+            '`hashes` MUST hold `sha256` and nothing else.'
         ),
     ),
     "REG-L3": RuleText(
@@ -1681,7 +1682,8 @@ TEXTS: Final = {
         ),
         demand=(
             'The highest revision that an issuer lists under a uri MUST NOT go down, and a client '
-            'that resolves `latest` MUST refuse a registry in which it did.'
+            "MUST refuse whatever is asked for of an issuer where it did since the client's last "
+            'visit, under the same keys.'
         ),
         reason=(
             "an issuer's registry key alone must not suffice to make readers go back to an older "

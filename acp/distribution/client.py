@@ -13,7 +13,7 @@ succeed together, or nothing changes::
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -52,6 +52,9 @@ if TYPE_CHECKING:
     from acp.v1.status import StatusList
 
 LOCK_WAIT_S: Final = 30.0
+MAX_ASKED: Final = 64
+"""Most issuers that are asked for a digest alone."""
+
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -218,8 +221,8 @@ class Visit:
         """Return what an issuer lists.
 
         Raises:
-            RegistryError: REG-N2, the issuer has no delegation or has published nothing; others as
-                for the registry as a whole.
+            RegistryError: REG-N2, the issuer has no delegation or has published nothing; REG-M6,
+                it lists less than before; others as for the registry as a whole.
         """
         if issuer not in self.issuers:
             names = ", ".join(self.issuers[:8]) or "none"
@@ -232,7 +235,17 @@ class Visit:
         with translated(self._transport):
             # Any path of the issuer makes the client of TUF verify the issuer's role.
             self._updater.get_targetinfo(status_path(issuer))
-        return Listing.read(self.draft, issuer)
+        found = Listing.read(self.draft, issuer)
+        found.require_no_lower(self.draft.before, self.draft)
+        return found
+
+    def forget(self, issuer: str) -> None:
+        """Take back what was learnt of an issuer: it was refused, and others may still be right."""
+        for name in (f"metadata/{issuer}.json", f"documents/{status_path(issuer)}"):
+            (self.draft.path / name).unlink(missing_ok=True)
+            before = self.draft.before
+            if before is not None and (before.path / name).exists():
+                self.draft.write(name, before.read(name))
 
     def target(self, entry: Entry) -> tuple[bytes, bool]:
         """Return the content of a target, and whether it was downloaded for that.
@@ -279,17 +292,12 @@ class _Judge:
         document from being found.
         """
         if reference.issuer:
-            listing = self._visit.listing(reference.issuer)
-            if reference.uri and reference.revision is None:
-                listing.require_no_lower(reference.uri, self._visit.draft.before)
-            entry = listing.find(reference)
+            entry = self._visit.listing(reference.issuer).find(reference)
             if entry is None:
                 raise not_listed(reference)
             return self._judged(reference, reference.issuer, entry)
         troubles: list[Refused] = []
-        asked = [
-            issuer for issuer in self._visit.issuers if is_granted(self._reader.policy, issuer)
-        ]
+        asked = granted(self._visit.issuers, self._reader.policy)
         for issuer in asked:
             try:
                 if not Listing.is_published(self._visit.draft, issuer):
@@ -299,6 +307,8 @@ class _Judge:
                     return self._judged(reference, issuer, entry)
             except Refused as refusal:
                 troubles.append(refusal)
+                if not self._visit.ends_trust:
+                    self._visit.forget(issuer)
         if troubles:
             raise troubles[0]
         raise not_found(reference, asked)
@@ -357,7 +367,8 @@ def not_listed(reference: Reference) -> RegistryError:
 def not_found(reference: Reference, asked: Sequence[str]) -> RegistryError:
     """Return the refusal of a digest that none of the issuers lists (REG-N2)."""
     names = ", ".join(asked[:8]) or "nobody, since the trust policy has a grant for none of them"
-    reason = f"no issuer lists {reference.text}; asked was {names}"
+    advice = f"; no more than {MAX_ASKED} are asked: name the issuer" * (len(asked) == MAX_ASKED)
+    reason = f"no issuer lists {reference.text}; asked was {names}{advice}"
     return RegistryError.because("REG-N2", reason)
 
 
@@ -400,11 +411,17 @@ def unchecked(issuer: str, *, required: bool) -> Diagnostic:
     return Diagnostic("REG-S2", Severity.WARNING, "", reason)
 
 
-def is_granted(policy: TrustPolicy, issuer: str) -> bool:
-    """Tell whether the policy has a grant about any document of `issuer`."""
-    return policy.accepts_anything or any(
-        grant.covers(kind, issuer) for grant in policy.grants for kind in grant.document_types
-    )
+def granted(issuers: Iterable[str], policy: TrustPolicy) -> list[str]:
+    """Return the issuers, not too many, of whom the policy has a grant about any document."""
+    found = [
+        issuer
+        for issuer in issuers
+        if policy.accepts_anything
+        or any(
+            grant.covers(kind, issuer) for grant in policy.grants for kind in grant.document_types
+        )
+    ]
+    return found[:MAX_ASKED]
 
 
 def _anchor(draft: Draft, root: bytes | None) -> bytes:

@@ -85,12 +85,17 @@ class Listing:
         if role.delegations is not None:
             raise RegistryError.because("REG-L3", f"the role of {issuer} delegates, and must not")
         entries, status = [], None
+        seen: set[tuple[str, int]] = set()
         for path, target in role.targets.items():
             entry = _entry(issuer, path, target.custom)
-            if entry.digest:
-                entries.append(entry)
-            else:
+            if not entry.digest:
                 status = entry
+                continue
+            entries.append(entry)
+            if (entry.uri, entry.revision) in seen:
+                reason = f"{issuer} lists two documents as revision {entry.revision} of {entry.uri}"
+                raise RegistryError.because("REG-L2", reason)
+            seen.add((entry.uri, entry.revision))
         return cls(issuer, tuple(entries), status)
 
     @staticmethod
@@ -112,24 +117,39 @@ class Listing:
             return max(named, key=lambda one: one.revision, default=None)
         return next((one for one in named if one.revision == reference.revision), None)
 
-    def require_no_lower(self, uri: str, before: Generation | None) -> None:
-        """Check that the highest revision of `uri` did not go down since `before`.
+    @property
+    def latest(self) -> dict[str, int]:
+        """The highest revision of each uri."""
+        found: dict[str, int] = {}
+        for entry in self.entries:
+            found[entry.uri] = max(entry.revision, found.get(entry.uri, 0))
+        return found
+
+    def require_no_lower(self, before: Generation | None, now: Generation) -> None:
+        """Check that under no uri the highest revision went down since `before`.
+
+        The memory ends with the keys: what they signed does not count once they are replaced.
 
         Raises:
             RegistryError: REG-M6, it did.
         """
         if before is None or not (before.metadata / f"{self.issuer}.json").exists():
             return
-        reference = Reference(uri, issuer=self.issuer, uri=uri)
-        old = Listing.read(before, self.issuer).find(reference)
-        new = self.find(reference)
-        if old is not None and (new is None or new.revision < old.revision):
-            now = "nothing" if new is None else f"revision {new.revision}"
-            reason = (
-                f"{self.issuer} listed revision {old.revision} of {uri}, and now lists {now} as "
-                f"the latest; ask the issuer, or name a revision: {self.issuer}/{uri}@N"
-            )
-            raise RegistryError.because("REG-M6", reason)
+        old: Metadata[Targets] = _load(before, self.issuer)
+        try:
+            delegator = _targets(now, "targets")
+            delegator.verify_delegate(self.issuer, old.signed_bytes, old.signatures)
+        except RepositoryError:
+            return
+        new = self.latest
+        for uri, revision in Listing.of(self.issuer, old.signed).latest.items():
+            if new.get(uri, 0) < revision:
+                latest = f"revision {new[uri]}" if uri in new else "none"
+                reason = (
+                    f"{self.issuer} listed revision {revision} of {uri}, and now {latest} as the "
+                    "latest; old documents are being passed off as new ones: ask the issuer"
+                )
+                raise RegistryError.because("REG-M6", reason)
 
 
 def delegated_issuers(memory: Generation) -> tuple[str, ...]:

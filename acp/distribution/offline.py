@@ -21,7 +21,7 @@ from acp.distribution.client import (
     Fetched,
     Reader,
     Source,
-    is_granted,
+    granted,
     not_found,
     not_listed,
     require_listed,
@@ -80,6 +80,7 @@ class _Chain:
 
     def __init__(self, memory: Generation, root: bytes | None, now: datetime) -> None:
         self.memory = memory
+        self.issuers: tuple[str, ...] = ()
         self._now = now
         self._root = self._follow(root)
         timestamp = self._verified("timestamp", Timestamp, self._root).signed
@@ -144,14 +145,22 @@ class _Chain:
         data = self.memory.read(f"metadata/{name}.json")
         found: Metadata[Any] = self._parsed(name, data, kind)
         self._require_signed(name, found, delegator)
-        if meta is not None:
+        warnings = self._term(name, found.signed)
+        if meta is not None and name in self.issuers and found.signed.version < meta.version:
+            # Since it was fetched, the registry was visited for another issuer.
+            reason = (
+                f"offline: what {name} lists is known in version {found.signed.version}, and there "
+                f"was version {meta.version}; newer documents and revocations are not known here"
+            )
+            warnings.append(Diagnostic("REG-C3", Severity.WARNING, "", reason))
+        elif meta is not None:
             try:
                 meta.verify_length_and_hashes(data)
             except LengthOrHashMismatchError as error:
                 raise self._damaged(name, str(error)) from None
             if found.signed.version != meta.version:
-                raise self._damaged(name, "its version is not the one of the snapshot")
-        return _Role(found.signed, tuple(self._term(name, found.signed)))
+                raise self._damaged(name, "its version is not the one that is referred to")
+        return _Role(found.signed, tuple(warnings))
 
     def _meta(self, name: str) -> Any:
         meta = self._snapshot.meta.get(f"{name}.json")
@@ -211,7 +220,7 @@ def _found(
     if reference.issuer:
         asked = [reference.issuer]
     else:
-        asked = [one for one in chain.issuers if chain.holds(one) and is_granted(policy, one)]
+        asked = granted(filter(chain.holds, chain.issuers), policy)
     for issuer in asked:
         role, stale = chain.listing(issuer)
         entry = Listing.of(issuer, role).find(reference)

@@ -244,6 +244,12 @@ def lacks(repository: Repository, name: str) -> str:
     return "" if result else f"{len(result.signed)} of {result.threshold} signatures"
 
 
+def is_signed_by_any(delegator: Targets, name: str, metadata: Metadata[Any]) -> bool:
+    """Tell whether metadata has a valid signature of at least one of the keys of its role."""
+    result = delegator.get_verification_result(name, metadata.signed_bytes, metadata.signatures)
+    return bool(result.signed)
+
+
 def _assign(root: Root, name: str, keys: KeySet) -> None:
     for key in keys.keys:
         root.add_key(tuf_key(key), name)

@@ -18,10 +18,10 @@ from acp.acceptance import Accepted, accept
 from acp.canonical import canonicalize
 from acp.distribution.listing import Listing
 from acp.distribution.names import Reference, RegistryError, document_path, status_path
-from acp.distribution.operating import lacks
+from acp.distribution.operating import is_signed_by_any, lacks
 from acp.distribution.publication import Published, publish_drafts
 from acp.distribution.remembered import trusted_list
-from acp.distribution.repository import Repository, copied
+from acp.distribution.repository import Held, Repository, copied
 from acp.distribution.signing import KeySigner, tuf_key
 from acp.v1.status import StatusEntry, StatusList
 
@@ -169,21 +169,11 @@ class _Change:
 
     def __init__(self, publisher: Publisher, issuer: str) -> None:
         repository = publisher.repository
-        targets = repository.latest("targets")
-        roles = {} if targets is None else targets.signed.delegations.roles
-        if issuer not in roles:
-            names = ", ".join(roles) or "none"
-            reason = (
-                f"the registry has no delegation for {issuer}, only for: {names}; the operator "
-                "adds one with `acp registry delegate`"
-            )
-            raise RegistryError.because("REG-P3", reason)
         self.issuer = issuer
-        self.keyids = frozenset(roles[issuer].keyids)
         self.files: list[tuple[TargetFile, bytes]] = []
         self._publisher = publisher
+        self.keyids, held = _base(repository, issuer)
         published = repository.role(issuer)
-        held = repository.latest(issuer)
         self.metadata: Metadata[Any] = (
             Metadata(Targets()) if held is None else copied(held.metadata)
         )
@@ -251,6 +241,32 @@ class _Change:
                 + (f", of which it lacks {min(lost)}" if lost else "")
             )
             raise RegistryError.because("REG-S3", reason)
+
+
+def _base(repository: Repository, issuer: str) -> tuple[frozenset[str], Held | None]:
+    """Return the keys that count for an issuer, and what its next listing begins with.
+
+    What the issuer signs next contains what lies there. So a draft counts only with a signature by
+    the issuer's keys, those that are published where there are any.
+
+    Raises:
+        RegistryError: REG-P3, the issuer has no delegation.
+    """
+    found = [repository.role("targets"), repository.latest("targets")]
+    delegating = [held.signed for held in found if held is not None]
+    roles = delegating[-1].delegations.roles if delegating else {}
+    if issuer not in roles:
+        names = ", ".join(roles) or "none"
+        reason = (
+            f"the registry has no delegation for {issuer}, only for: {names}; the operator adds "
+            "one with `acp registry delegate`"
+        )
+        raise RegistryError.because("REG-P3", reason)
+    first = next(one for one in delegating if issuer in one.delegations.roles)
+    draft = repository.draft(issuer)
+    if draft is None or not is_signed_by_any(first, issuer, draft.metadata):
+        draft = repository.role(issuer)
+    return frozenset(roles[issuer].keyids), draft
 
 
 def _accepted(publisher: Publisher, envelope: bytes) -> Accepted:

@@ -211,8 +211,17 @@ class Draft(Generation):
                 self.path,
                 symlinks=True,
                 dirs_exist_ok=True,
-                copy_function=os.link,
+                copy_function=_shared,
             )
+
+
+def _shared(source: str, target: str) -> object:
+    """Link a file, or copy it where the file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        return shutil.copy2(source, target)
+    return target
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -42,10 +42,20 @@ def _(world: World) -> dict[str, Any]:
     digest = "sha256:" + "7" * 64
     target = TargetFile.from_data(document_path(VENDOR, digest), envelope, ["sha256"])
     target.unrecognized_fields = {
-        "custom": {"kind": "SystemDescriptor", "uri": URI, "revision": "1"}
+        "custom": {"kind": "SystemDescriptor", "uri": f"{URI}/x", "revision": "1"}
     }
     _list(world, target, envelope)
     return {"reference": f"{VENDOR}/{digest}"}
+
+
+@attack("two-of-one-revision", "REG-L2", "has the issuer's registry key; lists two revisions 1")
+def _(world: World) -> None:
+    envelope = world.document(1)
+    target = TargetFile.from_data(document_path(VENDOR, "sha256:" + "8" * 64), envelope, ["sha256"])
+    target.unrecognized_fields = {
+        "custom": {"kind": "SystemDescriptor", "uri": URI, "revision": "1"}
+    }
+    _list(world, target, envelope)
 
 
 @attack(

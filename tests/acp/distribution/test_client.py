@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import os
 import random
 import threading
@@ -204,6 +205,83 @@ def test_an_issuer_recovers_from_the_highest_sequence(world, monkeypatch):
     assert world.fetch(digest).accepted.status_sequences == (2,)
     assert old_policy != world.policy
     assert stolen.version < world.held(VENDOR).version
+
+
+def unlist(world, digest):
+    """Serve a listing without a document, as the thief of the issuer's registry key can."""
+    role = world.held(VENDOR)
+    del role.targets[document_path(VENDOR, digest)]
+    role.version += 1
+    world.serve_roles({VENDOR: world.forge(role, "vendor-registry")})
+
+
+def test_the_latest_does_not_go_down_by_detours(world):
+    rivals = world.publish(5, RIVAL)
+    digest = world.publish(2)
+    world.fetch()
+    unlist(world, digest)
+    for reference in (REFERENCE, f"{REFERENCE}@1", f"{VENDOR}/{digest}"):
+        with refused("REG-M6"):
+            world.fetch(reference)
+    with refused("REG-M6"):
+        listed(VENDOR, source(world))
+    # While the vendor is refused, the rival is found; that does not end the memory.
+    assert world.fetch(rivals).accepted.issuer == RIVAL
+    with refused("REG-M6"):
+        world.fetch()
+    assert offline(world, digest).accepted.digest == digest
+    world.instead.clear()
+    for _ in range(2):
+        world.publish(world.held(VENDOR).version + 1)
+    assert world.fetch().accepted.document.revision > 2
+
+
+def test_an_issuer_recovers_from_the_highest_revision(world):
+    role = world.held(VENDOR)
+    target = copy.deepcopy(next(iter(role.targets.values())))
+    target.path = document_path(VENDOR, "sha256:" + "5" * 64)
+    target.unrecognized_fields = {
+        "custom": {"kind": "SystemDescriptor", "uri": URI, "revision": str(2**64 - 1)}
+    }
+    role.targets[target.path] = target
+    role.version += 1
+    world.serve_roles({VENDOR: world.forge(role, "vendor-registry")})
+    world.fetch(f"{REFERENCE}@1")
+    world.instead.clear()
+    for revision in (2, 3):
+        world.publish(revision)
+    with refused("REG-M6"):
+        world.fetch(f"{REFERENCE}@1")
+    keys = KeySet((world.keys["thief"].public,))
+    delegate(world.repository, VENDOR, keys, now=world.now)
+    sign(world.repository, [world.keys["targets"]])
+    world.keys["vendor-registry"] = world.keys["thief"]
+    digest = world.publish(6)
+    assert world.fetch().accepted.digest == digest
+
+
+def test_what_one_issuer_does_spoils_nothing_of_another(world):
+    """Offline, documents of an issuer are there although others were fetched since."""
+    first = world.fetch()
+    world.publish(2)
+    world.fetch(f"{RIVAL}/https://{RIVAL}/systems/one")
+    found = offline(world)
+    assert found.envelope == first.envelope
+    [warning] = found.warnings
+    assert "newer documents and revocations are not known here" in warning.message
+    assert world.fetch().accepted.document.revision == 2
+    assert offline(world).warnings == ()
+
+
+def test_a_file_system_without_links(world, monkeypatch):
+    def refuse(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refuse)
+    world.fetch()
+    digest = world.publish(2)
+    assert world.fetch().accepted.digest == digest
+    assert offline(world).accepted.digest == digest
 
 
 def test_offline(world):

@@ -76,15 +76,16 @@ def test_after_a_crash_at_any_write_readers_read_and_publishers_go_on(world, mon
     revision = 1
     for count in range(14):
         revision += 1
+        envelope = world.document(revision)
         rotate(world.repository, ["root"], now=world.now)
         renew(world.repository, "targets", now=world.now)
         sign(world.repository, [world.keys[name] for name in ("root-a", "root-b", "targets")])
         with monkeypatch.context() as patched:
             left = crash_after(count, patched)
             with suppress(Crash):
-                world.publish(revision)
+                publish(world.publisher(), [envelope])
         assert world.fetch().accepted.document.revision in {revision - 1, revision}
-        world.publish(revision)
+        publish(world.publisher(), [envelope])
         assert world.fetch().accepted.document.revision == revision
         if left[0] >= 0:
             break
@@ -374,6 +375,23 @@ def test_the_same_document_with_more_signatures(world):
     more = dsse.sign(payload, dsse.SYSTEM_DESCRIPTOR, keys).to_bytes()
     publish(world.publisher(), [more])
     assert world.fetch().envelope == more
+
+
+def test_a_draft_by_a_stranger_is_not_signed_along(world):
+    role = world.held(VENDOR)
+    role.version += 1
+    foreign = next(iter(world.held(RIVAL).targets.values()))
+    foreign.path = f"{VENDOR}/{'9' * 64}.json"
+    foreign.unrecognized_fields = {
+        "custom": {"kind": "SystemDescriptor", "uri": "urn:x", "revision": "9"}
+    }
+    role.targets[foreign.path] = foreign
+    for signers in ((), ("thief",), ("rival-registry",)):
+        world.repository.write_draft(VENDOR, world.forge(role, *signers).metadata)
+        assert resolve(world.repository, REFERENCE)[0] == VENDOR
+        digest = world.publish(world.fetch().accepted.document.revision + 1)
+        assert world.fetch().accepted.digest == digest
+        assert foreign.path not in world.held(VENDOR).targets
 
 
 def test_an_issuer_without_delegation(world):
