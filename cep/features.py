@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
+    from cep.indexed import IndexedPlan
     from cep.v1.plan import Plan
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -27,9 +28,9 @@ def named_artifacts(plan: Plan) -> list[tuple[int, Path, str, str]]:
     return found
 
 
-def used(plan: Plan) -> Iterator[tuple[str, Path]]:
+def used(s: IndexedPlan) -> Iterator[tuple[str, Path]]:
     """Yield each feature beyond the base that a plan needs, and where."""
-    limits = plan.constraints
+    plan, limits = s.plan, s.plan.constraints
     whole = {
         "streams": ("stream", plan.stream),
         "safety": ("safety", plan.safety),
@@ -52,16 +53,16 @@ def used(plan: Plan) -> Iterator[tuple[str, Path]]:
             yield tensor.role.lower(), ("values", i, "role")
         if tensor.layout not in _PLAIN:
             yield "layouts", ("values", i, "layout")
-    yield from _used_by_steps(plan)
+    yield from _used_by_steps(s)
 
 
-def _used_by_steps(plan: Plan) -> Iterator[tuple[str, Path]]:
+def _used_by_steps(s: IndexedPlan) -> Iterator[tuple[str, Path]]:
+    plan = s.plan
     for i, queue in enumerate(plan.queues):
         if queue.kind == "NET":
             yield "network", ("queues", i, "kind")
-    steps = enumerate(plan.steps)
-    found = [(i, t) for i, t in steps if t.waits or t.alternates or not (t.run or t.transfer)]
-    for i, step in found:
+    for i in _unusual(s):
+        step = plan.steps[i]
         if step.collective is not None:
             yield "collectives", ("steps", i, "collective")
         if step.call is not None:
@@ -71,5 +72,13 @@ def _used_by_steps(plan: Plan) -> Iterator[tuple[str, Path]]:
                 yield "streams", ("steps", i, "waits", j, "lag")
         if step.alternates:
             yield "alternates", ("steps", i, "alternates")
-    for _, place, _, _ in named_artifacts(plan):
+    for _, place, _, _ in s.named_artifacts:
         yield "artifacts", place
+
+
+def _unusual(s: IndexedPlan) -> list[int]:
+    """Return the steps that may need a feature, among them all that do."""
+    if [wait for wait in s.waits if wait.lag is not None]:
+        return [*range(len(s.plan.steps))]
+    bodies = [i for i, t in enumerate(s.plan.steps) if t.run is None and t.transfer is None]
+    return sorted({*bodies, *s.replaceable})

@@ -208,8 +208,7 @@ class IndexedPlan:
     @cached_property
     def edges(self) -> list[tuple[int, int]]:
         """Each op that reads what an op makes, with that."""
-        makers = self.makers
-        nodes = enumerate(self.view.nodes)
+        makers, nodes = self.makers, enumerate(self.view.nodes)
         return [(op, makers[v]) for op, node in nodes for v in node.inputs if v in makers]
 
     @cached_property

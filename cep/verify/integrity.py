@@ -120,7 +120,7 @@ def features(s: Subject) -> Iterator[Finding]:
                 f"feature {feature!r} is not understood by this version; what a plan says must "
                 "not be ignored, so the plan is refused",
             )
-    for feature, path in used(s.plan):
+    for feature, path in used(s):
         if feature not in declared:
             yield Finding(
                 path, f"this needs the feature {feature!r}, which the plan does not declare"

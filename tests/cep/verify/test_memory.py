@@ -291,6 +291,18 @@ def test_in_place_of_what_is_read_again_is_refused():
     assert errors(case.verify()) == ["CEP-M5"]
 
 
+def test_what_is_there_from_the_start_is_not_called_a_step():
+    case = fork()
+    case.plan["values"].append(value("x2", "IN", "b", "4"))
+    case.plan["inputs"].append({"name": "x2", "value": "x2"})
+    case.plan["buffers"].insert(0, buffer("x2", "left", 0))
+    for step in case.plan["steps"]:
+        step.update({member: [b + 1 for b in step[member]] for member in ("reads", "writes")})
+    messages = [d.message for d in case.verify().diagnostics if d.code == "CEP-M5"]
+    assert messages
+    assert set(messages) == {"what is there from the start has overwritten 'x' with 'x2'"}
+
+
 # --- hostile sizes --------------------------------------------------------------------------------
 
 
