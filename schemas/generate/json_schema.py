@@ -26,21 +26,24 @@ _BASE64 = (
     "(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/]{4})$"
 )
 _REGISTERED = "registered_"
+_NO_LINE_FEED = r"(?!\n)"
+"""Follows the end of each pattern: for Python, `$` matches in front of a last line feed as well."""
+
 _NUMBERS: dict[str, Json] = {
     "int64": {
         "description": "A 64-bit integer as a decimal string.",
         "type": "string",
-        "pattern": decimal_pattern(-(2**63), 2**63 - 1),
+        "pattern": decimal_pattern(-(2**63), 2**63 - 1) + _NO_LINE_FEED,
     },
     "uint64": {
         "description": "An unsigned 64-bit integer as a decimal string.",
         "type": "string",
-        "pattern": decimal_pattern(0, 2**64 - 1),
+        "pattern": decimal_pattern(0, 2**64 - 1) + _NO_LINE_FEED,
     },
     "positive_uint64": {
         "description": "An unsigned 64-bit integer of at least 1 as a decimal string.",
         "type": "string",
-        "pattern": decimal_pattern(1, 2**64 - 1),
+        "pattern": decimal_pattern(1, 2**64 - 1) + _NO_LINE_FEED,
     },
     "json_object": {
         "description": "An object that its author defines. It holds no fractions.",
@@ -128,7 +131,7 @@ def _format(format_: Format) -> Json:
         "type": "string",
         "minLength": format_.min_length,
         "maxLength": format_.max_length,
-        "pattern": format_.anchored,
+        "pattern": format_.anchored + _NO_LINE_FEED,
     }
 
 
@@ -184,7 +187,10 @@ def _element(field: Field, schema: Schema) -> Json:
         case "bool":
             return {"type": "boolean"}
         case "bytes":
-            return _string(field) | {"contentEncoding": "base64", "pattern": _BASE64}
+            return _string(field) | {
+                "contentEncoding": "base64",
+                "pattern": _BASE64 + _NO_LINE_FEED,
+            }
         case "enum":
             return {"enum": [value for value, _ in schema.enum(field.type_name).values]}
         case "message":
