@@ -152,7 +152,7 @@ class HttpTransport(Transport):
         """Read below the address `base`.
 
         Raises:
-            RedirectError: It is no address of http or https.
+            RedirectError: It is no address of http or https, or the proxy is none.
         """
         super().__init__(base)
         parts = urlsplit(self.base)
@@ -255,9 +255,12 @@ class HttpTransport(Transport):
 
         proxy = None if proxy_bypass(host) else getproxies().get(scheme, getproxies().get("all"))
         options: dict[str, Any] = {"maxsize": 1, "block": False}
-        manager: urllib3.PoolManager = (
-            urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
-        )
+        manager = urllib3.PoolManager(**options)
+        if proxy:
+            try:
+                manager = urllib3.ProxyManager(proxy, **options)
+            except (urllib3.exceptions.HTTPError, ValueError) as error:
+                raise RedirectError(f"the proxy of the environment is unusable: {error}") from None
         manager.pool_classes_by_scheme = {"http": PlainPool, "https": EncryptedPool}
         return manager
 

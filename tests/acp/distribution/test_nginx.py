@@ -16,11 +16,13 @@ from ipaddress import ip_address
 from urllib.request import urlopen
 
 import pytest
+from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from acp.cli import main
 from tests.acp.examples import descriptor
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
@@ -128,6 +130,14 @@ class Place:
         )
 
     def acp(self, *words, status=0):
+        """Run a command in this process."""
+        line = [*map(str, words), "--format", "json"]
+        result = CliRunner(catch_exceptions=False).invoke(main, line)
+        assert result.exit_code == status, result.stdout + result.stderr
+        return json.loads(result.stdout)
+
+    def elsewhere(self, *words, status=0):
+        """Run a command in a process of its own."""
         process = self.start(*words)
         out, errors = process.communicate(timeout=120)
         assert process.returncode == status, out + errors
@@ -135,7 +145,7 @@ class Place:
 
     def fetch(self, reference, *more, status=0):
         line = ("fetch", reference, "--registry", self.address, "--policy", "policy.json")
-        return self.acp(*line, "--now", NOW, *more, status=status)
+        return self.elsewhere(*line, "--now", NOW, *more, status=status)
 
     def document(self, revision):
         name = f"device-{revision}"
@@ -159,8 +169,16 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory, repository):
+def folder(tmp_path_factory):
+    """The folder in which all commands run."""
     folder = tmp_path_factory.mktemp("nginx")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def place(folder, repository):
     certificate(folder)
     port = free_port()
     found = Place(folder, f"https://127.0.0.1:{port}")
@@ -202,7 +220,7 @@ def place(tmp_path_factory, repository):
 
 def test_a_document_goes_from_one_process_to_another(place):
     signed = place.document(2)
-    place.acp(*place.publish_line(signed))
+    place.elsewhere(*place.publish_line(signed))
     answer = place.fetch(f"example.com/{URI}@2", "-o", "got.json")
     [found] = answer["documents"]
     assert found["downloaded"] is True

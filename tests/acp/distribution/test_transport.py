@@ -193,6 +193,12 @@ def test_a_proxy_of_the_environment(monkeypatch):
         assert seen[0][1] == "http://registry.example/acp/metadata/a.json"
 
 
+def test_a_proxy_that_is_none(monkeypatch):
+    monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1")
+    with pytest.raises(RedirectError, match="proxy of the environment"):
+        HttpTransport("http://registry.example/acp")
+
+
 def test_progress():
     told = []
     with server(send(b'"' + b"x" * 90_000 + b'"')) as (address, _):
