@@ -262,6 +262,10 @@ def _accepts(
             return False
         if limit.rank and not limit.rank.min <= tensor.rank <= limit.rank.max:
             return False
+        if limit.quant or "contiguous" not in (limit.layouts or ("contiguous",)):
+            return False
+        if "dense" not in (limit.sparsity or ("dense",)):
+            return False
     return all(unmet(text, node, types, ranges) is None for text in variant.where)
 
 
