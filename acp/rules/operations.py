@@ -58,10 +58,12 @@ def reachable(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]:
         known = accepted[variant.engine]
         if known is None:
             continue
-        before = len(known)
+        lists_any = False
         for operand in variant.operands.values():
-            known.update(operand.dtypes)
-        if len(known) == before and not any(one.dtypes for one in variant.operands.values()):
+            if operand.dtypes:
+                known.update(operand.dtypes)
+                lists_any = True
+        if not lists_any:
             accepted[variant.engine] = None
     for i, engine in enumerate(document.engines):
         known = accepted[engine.id]
