@@ -129,7 +129,7 @@ TEXTS: Final = {
         demand=(
             '(warning) Every rate of an engine of kind `MATRIX` SHOULD have what ACP-C01 computes it '
             'from, which is `count` and `clock_hz` of the engine and `ops_per_unit_per_clock` of the '
-            'rate, or SHOULD be at or below a pointer in `provenance[].paths`.'
+            'rate, or its `peak_ops_per_s` SHOULD be at or below a pointer in `provenance[].paths`.'
         ),
         reason=(
             'these are the numbers that are advertised most and agreed on least. One that follows '
@@ -260,7 +260,7 @@ TEXTS: Final = {
             '`version_range`;\n'
             '- `subject.device_class`, where it is registered and not `custom`, is among the '
             '`device_classes` that the registry `architectures` has for what stands before the colon '
-            'in each of `subject.arch`.'
+            'in each of `subject.arch`, where it has that.'
         ),
         reason=(
             'readers that take the first of two statements and readers that take the last act on '
@@ -487,9 +487,9 @@ TEXTS: Final = {
         ),
         demand=(
             'The *drain* of a memory is `instances` · `capacity_bytes_per_instance`, divided by the '
-            'highest of its rates in bytes per second. Where its `kind` is registered with the '
-            '`technology` `sram`, and it has 67108864 bytes (64 MiB) or more, its drain MUST NOT '
-            'exceed 1 ms.'
+            'highest of its rates in bytes per second, if that is not 0. Where its `kind` is '
+            'registered with the `technology` `sram`, and it has 67108864 bytes (64 MiB) or more, '
+            'its drain MUST NOT exceed 1 ms.'
         ),
         reason=(
             'large static memory is made to be read at once: 230 MB at 80 TB/s drain in 2.9 µs, 230 '
@@ -698,7 +698,8 @@ TEXTS: Final = {
             'A variant lists the dtypes that are in `operands` under any name, and tf32 where it '
             'lists f32, which is tf32 in memory. Each of `a` and `b` of a rate MUST be listed by a '
             "variant whose `engine` is the rate's, unless `exposed` is false, or such a variant "
-            'lists no dtypes at all.'
+            'lists no dtypes at all. Where a variant names an engine that is not there (ACP-I01), '
+            'what it reaches is not known, and this rule is not broken.'
         ),
         reason=(
             'a rate that no operation reaches is of no use to a plan, and an advertisement to '
@@ -729,7 +730,8 @@ TEXTS: Final = {
             'entry of `ops[].variants[].where` MUST be a condition of section 2.5 whose names have '
             'the forms that the section gives for `where`; where the opset is registered, those of '
             "operands, results and attributes MUST be the op's. An axis MUST be within the largest "
-            '`rank` that the variant accepts of the operand, where it states one.'
+            '`rank` that the variant accepts of what it is an axis of, where `operands` states one '
+            'under that name, or under `*` where the opset is registered and it is an operand.'
         ),
         reason=(
             'a condition that nobody can read is met by nothing, so that the claim would be empty; a '
@@ -753,10 +755,10 @@ TEXTS: Final = {
         ),
         demand=(
             '(warning) Let the registry `ops` say what the sizes m, n and k of a matrix product are '
-            'called, and let `where` demand `NAME % M == r` of one of them. Let T be the smallest '
-            "`tile` in that size over the rates of the variant's engine on dtypes that the variant "
-            'lists, or on any if it lists none. Where r is 0, M SHOULD be a multiple or a divisor of '
-            'T; else the greatest common divisor of M and T SHOULD divide r.'
+            'called, and let `where` demand `NAME % M == r`, or `r == NAME % M`, of one of them. Let '
+            "T be the smallest `tile` in that size over the rates of the variant's engine on dtypes "
+            'that the variant lists, or on any if it lists none. Where r is 0, M SHOULD be a '
+            'multiple or a divisor of T; else the greatest common divisor of M and T SHOULD divide r.'
         ),
         reason=(
             'conditions on sizes come from the tile. One that goes with no tile of the engine is '

@@ -15,9 +15,11 @@ from acp.v1.capability import CapabilityDescriptor, Memory
 _LEVEL_FACTOR: Final = 2
 """Exclusive outer caches may be as small as half of what they serve."""
 
-_MILLISECOND: Final = 10**6
-_MINUTE: Final = 60 * 10**9
-"""In nanoseconds."""
+_MILLISECONDS: Final = 1000
+"""In a second: static memory is read in one of them."""
+
+_SECONDS: Final = 60
+"""In which dynamic memory is read."""
 
 _SMALL: Final = 64 * 2**20
 """Static memory below this may lie behind a narrow bus, as in microcontrollers."""
@@ -68,38 +70,29 @@ def levels(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]:
 @rule("ACP-M04", CapabilityDescriptor)
 def drain_of_static(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]:
     """Static memory is read out within a millisecond."""
-    for i, memory in enumerate(document.memories):
-        drain = _drain_ns(memory, "sram")
-        if drain is not None and drain > _MILLISECOND and capacity(memory) >= _SMALL:
-            from acp.quantities import decimal, scaled
-
+    for i, memory, size, rate in _of(document, "sram"):
+        if size * _MILLISECONDS > rate and size >= _SMALL:
             yield Breach(
                 ("memories", i, "capacity_bytes_per_instance"),
-                f"{capacity(memory)} bytes of {memory.kind} at "
-                f"{decimal(_fastest(memory), 'B/s')} take {scaled(drain, _MILLISECOND)} ms to "
-                "read; allowed for static memory is 1 ms; likely: GB for MB, or the rate of one "
-                "instance given as the total",
+                f"{_drain(memory, size, rate)}; allowed for static memory is 1 ms; likely: GB for "
+                "MB, or the rate of one instance given as the total",
             )
 
 
 @rule("ACP-M07", CapabilityDescriptor, severity=Severity.WARNING)
 def drain_of_dynamic(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]:
     """Dynamic memory is read out in a millisecond to a minute."""
-    for i, memory in enumerate(document.memories):
-        drain = _drain_ns(memory, "dram")
-        if drain is not None and not _MILLISECOND <= drain <= _MINUTE:
-            from acp.quantities import decimal, scaled
-
+    for i, memory, size, rate in _of(document, "dram"):
+        is_fast = size * _MILLISECONDS < rate
+        if is_fast or size > _SECONDS * rate:
             likely = (
                 "MB for GB, GB/s for MB/s, or the capacity of one instance"
-                if drain < _MILLISECOND
-                else "GB/s mistaken for MB/s, TB for GB, or the rate of one instance"
+                if is_fast
+                else "MB/s for GB/s, TB for GB, or the rate of one instance"
             )
             yield Breach(
                 ("memories", i, "capacity_bytes_per_instance"),
-                f"{capacity(memory)} bytes of {memory.kind} at "
-                f"{decimal(_fastest(memory), 'B/s')} take {scaled(drain, _MILLISECOND)} ms to "
-                f"read; expected are 1 ms to 60 s; likely: {likely}",
+                f"{_drain(memory, size, rate)}; expected are 1 ms to 60 s; likely: {likely}",
             )
 
 
@@ -129,13 +122,17 @@ def _levels(document: CapabilityDescriptor) -> Iterator[_Level]:
         yield _Level("the main memory", main[0][0], None, fastest)
 
 
-def _drain_ns(memory: Memory, technology: str) -> int | None:
-    """Return how long it takes to read all of a memory of this technology once."""
-    kind, rate = MEMORY_KINDS.get(memory.kind), _fastest(memory)
-    if kind is None or kind.technology != technology or not rate:
-        return None
-    return capacity(memory) * 10**9 // rate
+def _of(document: CapabilityDescriptor, technology: str) -> Iterator[tuple[int, Memory, int, int]]:
+    """Yield the memories of a technology that have a rate: place, capacity and highest rate."""
+    for i, memory in enumerate(document.memories):
+        kind = MEMORY_KINDS.get(memory.kind)
+        rate = max(rates(memory).values(), default=0)
+        if kind is not None and kind.technology == technology and rate:
+            yield i, memory, capacity(memory), rate
 
 
-def _fastest(memory: Memory) -> int:
-    return max(rates(memory).values(), default=0)
+def _drain(memory: Memory, size: int, rate: int) -> str:
+    from acp.quantities import decimal, scaled
+
+    milliseconds = scaled(size * _MILLISECONDS, rate)
+    return f"{size} bytes of {memory.kind} at {decimal(rate, 'B/s')} take {milliseconds} ms to read"

@@ -92,7 +92,7 @@ SMALL = 64 * MIB
         pytest.param("sram", 230 * 10**6, 80 * 10**12, False, id="GroqChip"),
         pytest.param("sram", 230 * 10**9, 80 * 10**12, True, id="GB for MB"),
         pytest.param("sram", 10**9, 10**12, False, id="one millisecond"),
-        pytest.param("sram", 10**9 + 1000, 10**12, True, id="a nanosecond more"),
+        pytest.param("sram", 10**9 + 1, 10**12, True, id="a byte more"),
         pytest.param("register-file", 10**9, 10**11, True, id="registers"),
         pytest.param("sram", SMALL - 1, 1, False, id="a microcontroller"),
         pytest.param("sram", SMALL, 10**9, True, id="no longer small"),
@@ -124,9 +124,9 @@ def test_m04_says_what_is_likely():
         pytest.param(80 * 2**30, 3_350 * 10**6, False, id="25 seconds"),
         pytest.param(80 * 2**30, 10**9, True, id="MB/s for GB/s"),
         pytest.param(10**9, 10**12, False, id="a millisecond"),
-        pytest.param(10**9, 10**12 + 10**7, True, id="less than a millisecond"),
+        pytest.param(10**9, 10**12 + 1, True, id="less than a millisecond"),
         pytest.param(60 * 10**9, 10**9, False, id="a minute"),
-        pytest.param(61 * 10**9, 10**9, True, id="more than a minute"),
+        pytest.param(60 * 10**9 + 1, 10**9, True, id="more than a minute"),
     ],
 )
 def test_m07(capacity, rate, broken):
