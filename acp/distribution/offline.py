@@ -17,10 +17,9 @@ from tuf.api.metadata import Metadata, Root, Signed, Snapshot, Targets, Timestam
 
 from acp.acceptance import accept
 from acp.diagnostics import Diagnostic, Severity
-from acp.distribution.client import (
+from acp.distribution.judging import (
     Fetched,
     Reader,
-    Source,
     granted,
     not_found,
     not_listed,
@@ -35,6 +34,7 @@ from acp.distribution.state import Generation, State
 from acp.v1.status import StatusList
 
 if TYPE_CHECKING:
+    from acp.distribution.client import Source
     from acp.policy import TrustPolicy
 
 _ADVICE: Final = "fetch while online first"

@@ -20,7 +20,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
@@ -32,7 +32,6 @@ import urllib3
 from tuf.api.exceptions import (
     DownloadError,
     DownloadHTTPError,
-    DownloadLengthMismatchError,
     SlowRetrievalError,
 )
 from tuf.ngclient import FetcherInterface
@@ -331,18 +330,6 @@ def open_transport(registry: str, patience: Patience = Patience()) -> Transport:
     return DirectoryTransport(Path(registry))
 
 
-@contextmanager
-def bounded(transport: Transport, path: str, length: int) -> Iterator[bytes]:
-    """Give the content of a target, no longer than `length`.
-
-    Raises:
-        DownloadError: It cannot be had.
-        DownloadLengthMismatchError: It is longer.
-    """
-    with transport.download_file(transport.base + path, length) as file:
-        yield file.read()
-
-
 def _require_same_origin(old: str, new: str) -> None:
     """Check that a redirect stays with the server it comes from.
 
@@ -359,15 +346,3 @@ def _require_same_origin(old: str, new: str) -> None:
     if before.hostname != after.hostname or not (same or upgrade):
         shown = f"{after.scheme}://{after.netloc}"[:200]
         raise RedirectError(f"the server sends elsewhere, to {shown}")
-
-
-__all__ = [
-    "DirectoryTransport",
-    "DownloadLengthMismatchError",
-    "HttpTransport",
-    "Patience",
-    "RedirectError",
-    "Transport",
-    "bounded",
-    "open_transport",
-]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -272,11 +272,6 @@ def staged(folder: Path) -> Iterator[World]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def names_of(keys: Sequence[str]) -> str:
-    """Return key names for people."""
-    return ", ".join(keys) or "none"
 
 
 def _written(moment: datetime) -> str:
