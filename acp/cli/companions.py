@@ -78,7 +78,7 @@ def unsigned(
 
         return Opened(found.kind, judge)
 
-    return _gathered(others, references, opened, told)
+    return _gathered(others, references, opened, told, yaml=True)
 
 
 def signed(
@@ -196,12 +196,14 @@ def _gathered(
     references: tuple[Path, ...],
     opened: Callable[[Path], Opened],
     told: Collection[Path],
+    *,
+    yaml: bool = False,
 ) -> Companions:
     """Judge status lists first, and the rest by them."""
     gathering = _Gathering(told)
     (other_files, other_names), (reference_files, names) = map(_split, (others, references))
-    given = [(path, False) for path in expand(other_files)]
-    given += [(path, True) for path in expand(reference_files)]
+    given = [(path, False) for path in expand(other_files, yaml=yaml)]
+    given += [(path, True) for path in expand(reference_files, yaml=yaml)]
     for path, is_reference in progress(given, "companions"):
         gathering.open(opened, path, is_reference=is_reference)
     lists = gathering.status_lists()

@@ -104,7 +104,7 @@ def _references(wanted: tuple[str, ...]) -> Iterator[Input]:
 def _found(paths: tuple[Path, ...]) -> Iterator[Named]:
     for path in paths:
         in_folder = path.is_dir()
-        for file in expand((path,)):
+        for file in expand((path,), yaml=True):
             opened = open_input(file)
             if not in_folder or _is_descriptor(opened):
                 yield _named(opened)

@@ -98,7 +98,7 @@ def diff(
     }
     worse = [change for change in changes if change.verdict is Verdict.WORSE]
     if plan_files:
-        others = [_document(open_input(path)) for path in expand(descriptor_paths)]
+        others = [_document(open_input(path)) for path in expand(descriptor_paths, yaml=True)]
         standings = list(_standings(plan_files, old, new, others, now))
         lines += [line for one in standings for line in _plan_told(*one)]
         data["plans"] = [_plan_json(*one) for one in standings]

@@ -141,8 +141,21 @@ def _from_yaml(path: Path, data: bytes) -> Input:
     return Input(str(path), canonicalize(value), value, None, data)
 
 
-def expand(paths: tuple[Path, ...]) -> list[Path]:
-    """Return the files, and for each folder those below it that hold JSON or YAML, by name.
+def json_of(path: Path) -> bytes:
+    """Return the bytes of a file that holds JSON, or the canonical JSON of one that holds YAML.
+
+    Raises:
+        FileRefusedError: The file cannot be read (ENV-F1), or is not YAML (ENV-Y1 to ENV-Y3).
+    """
+    return open_input(path).payload if path.suffix in _YAML else files.read(path)
+
+
+def expand(paths: tuple[Path, ...], *, yaml: bool = False) -> list[Path]:
+    """Return the files, and for each folder the ``*.json`` below it, by name.
+
+    Args:
+        paths: Files and folders.
+        yaml: Whether documents in YAML are looked for as well, which are never signed.
 
     Raises:
         FileRefusedError: A folder has none, or cannot be read (ENV-F1).
@@ -152,13 +165,12 @@ def expand(paths: tuple[Path, ...]) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(file for file in path.rglob("*") if _holds_document(file))
+        ends = (".json", *_YAML) if yaml else (".json",)
+        inside = sorted(
+            file for file in path.rglob("*") if file.suffix in ends and not file.is_dir()
+        )
         if not inside:
-            reason = "the folder has no file whose name ends with .json, .yaml or .yml"
+            reason = f"the folder has no file whose name ends with {' or '.join(ends)}"
             raise FileRefusedError(str(path), Diagnostic("ENV-F1", Severity.ERROR, "", reason))
         found += inside
     return found
-
-
-def _holds_document(file: Path) -> bool:
-    return file.suffix in (".json", *_YAML) and not file.is_dir()

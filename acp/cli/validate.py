@@ -45,7 +45,7 @@ def validate(
     """
     from acp import rules
 
-    inputs = expand(paths)
+    inputs = expand(paths, yaml=True)
     beside = Companions()
     if others or references:
         from acp.cli.companions import unsigned

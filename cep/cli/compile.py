@@ -10,7 +10,7 @@ from urllib.parse import quote
 import click
 
 from acp import canonical, files
-from acp.cli.inputs import expand
+from acp.cli.inputs import expand, json_of
 from acp.cli.options import FILE, MAX_UINT64, domain, output_option, uri
 from acp.cli.output import Command, Outcome, about, note
 from acp.diagnostics import Refused
@@ -160,7 +160,7 @@ def compile_(  # noqa: PLR0917 - one parameter an option
     from cep.store import Store
 
     system = read_document(system_file, SystemDescriptor)
-    known = DeviceDocuments.read(files.read(path) for path in expand(descriptor_paths))
+    known = DeviceDocuments.read(map(json_of, expand(descriptor_paths, yaml=True)))
     options = Options(
         issuer=issuer,
         uri=line or f"urn:cep:plan:{quote(model.stem[:_MAX_STEM])}",

@@ -6,6 +6,8 @@ from itertools import pairwise
 import pytest
 
 from acp.canonical import canonicalize, decode, digest
+from acp.cli.inputs import expand, json_of
+from acp.diagnostics import FileRefusedError
 from acp.dsse import Envelope
 from tests.acp.cli.conftest import NOW
 from tests.acp.examples import STATUS, descriptor
@@ -147,3 +149,17 @@ def test_an_envelope_is_not_yaml(run, sign, write):
     sealed = json.loads(sign(descriptor()).read_bytes())
     answer = run("validate", write(json.dumps(sealed).encode(), "sealed.yaml"), "--format", "json")
     assert answer.found == [("ENV-E1", "")]
+
+
+def test_where_only_signed_documents_count_yaml_is_passed_over(write, tmp_path):
+    yaml, sealed = write(YAML.encode(), "status.yaml"), write(STATUS, "status.json")
+    assert expand((tmp_path,)) == [sealed]
+    assert expand((tmp_path,), yaml=True) == [sealed, yaml]
+    sealed.unlink()
+    with pytest.raises(FileRefusedError, match=r"\.json"):
+        expand((tmp_path,))
+
+
+def test_what_is_planned_with_may_be_yaml(write):
+    assert json_of(write(YAML.encode(), "status.yaml")) == canonicalize(STATUS)
+    assert json_of(write(b"anything", "status.json")) == b"anything"
