@@ -13,7 +13,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-NAMES = ("one_region", "per_step", "verifier", "startup", "documents", "fuzz")
+NAMES = ("one_region", "per_step", "verifier", "startup", "documents", "fuzz", "fuzz_documents")
 RESULTS = Path(__file__).resolve().parent / "results"
 
 

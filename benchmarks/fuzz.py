@@ -22,7 +22,10 @@ from typing import TYPE_CHECKING
 from tests.fuzz.harness import fuzz
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.workbench import Workbench
+    from tests.fuzz.harness import Tally
 
 INPUTS = 1_000_000
 QUICK = 5_000
@@ -32,8 +35,13 @@ WORKERS = 2
 
 def measure(bench: Workbench) -> dict[str, object]:
     """Return what became of the inputs."""
+    return told(lambda: fuzz(QUICK if bench.quick else INPUTS, SEED, workers=WORKERS))
+
+
+def told(run: Callable[[], Tally]) -> dict[str, object]:
+    """Return what a run saw, and how long it took."""
     began = time.monotonic()
-    tally = fuzz(QUICK if bench.quick else INPUTS, SEED, workers=WORKERS)
+    tally = run()
     slow_ns, slow_at, slow_kind = tally.slowest
     grown, grown_at, grown_kind = tally.largest
     return {

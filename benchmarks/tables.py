@@ -30,6 +30,7 @@ TITLES: Final = {
     "startup": "Start of a command",
     "documents": "Documents",
     "fuzz": "Fuzzing",
+    "fuzz_documents": "Fuzzing documents",
 }
 PEERS: Final = {
     "decode": "json.loads",
@@ -150,8 +151,10 @@ def misses(found: Mapping[str, Result]) -> Iterator[str]:
                 f"verification of {row['steps']} steps: {growth:.2f} times as long a step as of a "
                 f"tenth of them; the target is {verifier['target_growth'] / 10}"
             )
-    for failure in found["fuzz"]["failures"]:
-        yield f"fuzzing, input {failure['input']} ({failure['kind']}): {failure['problem']}"
+    for name in ("fuzz", "fuzz_documents"):
+        for failure in found[name]["failures"]:
+            what = f"input {failure['input']} ({failure['kind']}): {failure['problem']}"
+            yield f"{TITLES[name].lower()}, {what}"
 
 
 def marginal_step_ns(steps: Result) -> int:
@@ -364,6 +367,7 @@ SECTIONS: Final[Mapping[str, Callable[[Result], Iterable[str]]]] = {
     "startup": _startup,
     "documents": _documents,
     "fuzz": _fuzz,
+    "fuzz_documents": _fuzz,
 }
 
 

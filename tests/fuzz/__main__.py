@@ -1,26 +1,26 @@
-"""Fuzz the decoder and the verifier: ``python -m tests.fuzz [--inputs N] [--seed S]``."""
+"""Fuzz decoders, rules and the verifier: ``python -m tests.fuzz [--corpus documents]``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from tests.fuzz.harness import fuzz, judged
-from tests.fuzz.inputs import made
+from tests.fuzz.harness import CORPORA, fuzz, judged
 
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--corpus", choices=CORPORA, default="plans", help="what to start from")
     parser.add_argument("--inputs", type=int, default=20_000, help="how many (default: 20000)")
     parser.add_argument("--seed", type=int, default=1, help="which (default: 1)")
     parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
     parser.add_argument("--only", type=int, help="print one input, and judge it alone")
     asked = parser.parse_args()
     if asked.only is not None:
-        sys.stdout.buffer.write(made(asked.seed, asked.only).data + b"\n")
-        tally = judged(asked.seed, [asked.only])
+        sys.stdout.buffer.write(CORPORA[asked.corpus](asked.seed, asked.only).data + b"\n")
+        tally = judged(asked.seed, [asked.only], asked.corpus)
     else:
-        tally = fuzz(asked.inputs, asked.seed, workers=asked.workers)
+        tally = fuzz(asked.inputs, asked.seed, workers=asked.workers, corpus=asked.corpus)
     for code, count in sorted(tally.codes.items()):
         print(f"{count:9} {code}")  # noqa: T201
     slow, at, what = tally.slowest

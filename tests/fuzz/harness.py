@@ -16,18 +16,25 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from acp import canonical
+import yaml
+
+from acp import canonical, documents, rules
 from acp import rule_texts as acp_texts
 from acp.acceptance import accept
+from acp.conversion import Form, read, write
 from acp.diagnostics import Refused, Severity
+from acp.policy import TrustPolicy
 from acp.v1.capability import CapabilityDescriptor
 from acp.v1.system import SystemDescriptor
 from cep import rule_texts as cep_texts
 from cep.store import StoreError, _entries
 from cep.verify import RULESET, Report, verify
-from tests.fuzz.inputs import NOW, POLICY, made
+from tests.fuzz import documents as corpus_of_documents
+from tests.fuzz import inputs
+from tests.fuzz.inputs import NOW, POLICY
 
 CODES = frozenset({*acp_texts.TEXTS, *cep_texts.TEXTS, *RULESET})
 SLOW_NS = 2_000_000_000
@@ -54,7 +61,7 @@ class Tally:
         kinds: Inputs by kind.
         codes: Inputs by code that they were refused with; `accepted` for those that weren't.
         failures: What went wrong, with the number of the input.
-        slowest: Longest time, number of the input, and what it was.
+        slowest: Longest processor time, number of the input, and what it was.
         largest: Largest growth of the process during one input, and what it was.
         bytes: Length of all inputs together.
         peak_bytes: Largest process.
@@ -148,7 +155,65 @@ def _weights(one):
     return []
 
 
-ANSWERS = {"plan": _plan, "envelope": _plan, "descriptor": _descriptor, "weights": _weights}
+def _document(one):
+    """What is accepted survives every form, and the rules have an answer to it."""
+    form = FORMS[one.kind]
+    try:
+        document = read(one.data, form, [one.base.kind] if one.kind == "binary" else ALL)
+    except Refused as refusal:
+        return _messages(refusal.diagnostics)
+    found = rules.check(document, rules.Context(now=NOW))
+    identity = documents.digest(document)
+    for other in Form:
+        try:
+            written = write(document, other)
+        except Refused as refusal:
+            if form is other or {d.code for d in refusal.diagnostics} - {"ENV-Y1", "ENV-P1"}:
+                raise Unexpected(f"what was read cannot be written: {refusal}") from refusal
+            continue
+        if documents.digest(read(written, other, [type(document)])) != identity:
+            raise Unexpected(f"as {other} it is another document")
+    if form is Form.YAML and len(one.data) % 4 == 0:
+        _yaml_agrees(one.data, document)
+    return _messages([d for d in found if d.severity is Severity.ERROR])
+
+
+def _yaml_agrees(data, document):
+    """Another parser of YAML finds the same."""
+    try:
+        value = yaml.safe_load(data)
+    except yaml.YAMLError:
+        return  # it may refuse more
+    if value != document.to_json():
+        raise Unexpected("another parser of YAML finds another document")
+
+
+def _sealed(one):
+    try:
+        accept(one.data, TRUSTING, now=NOW, expected=ALL)
+    except Refused as refusal:
+        return _messages(refusal.diagnostics)
+    return []
+
+
+def _messages(diagnostics):
+    if not all(d.message and len(d.message) < 20_000 for d in diagnostics):
+        raise Unexpected("a message is empty or endless")
+    return [d.code for d in diagnostics]
+
+
+FORMS = {"json": Form.JSON, "yaml": Form.YAML, "binary": Form.PROTOBUF}
+ALL = tuple(documents.SIGNED.values())
+TRUSTING = TrustPolicy.from_bytes(canonical.canonicalize(corpus_of_documents.POLICY))
+ANSWERS = {
+    "plan": _plan,
+    "envelope": _plan,
+    "descriptor": _descriptor,
+    "weights": _weights,
+    **dict.fromkeys(FORMS, _document),
+    "sealed": _sealed,
+}
+CORPORA = {"plans": inputs.made, "documents": corpus_of_documents.made}
 
 
 def _stop(*_):
@@ -166,22 +231,22 @@ def watched():
         faulthandler.cancel_dump_traceback_later()
 
 
-def judged(seed, numbers):
+def judged(seed, numbers, corpus="plans"):
     """Return what becomes of some inputs."""
-    tally, at_first = Tally(), peak_bytes()
+    tally, at_first, made = Tally(), peak_bytes(), CORPORA[corpus]
     with watched():
         for number in numbers:
             if number % 100 == 0:
                 faulthandler.dump_traceback_later(HANG_S * 5, exit=True)
             one = made(seed, number)
             signal.setitimer(signal.ITIMER_REAL, HANG_S)
-            before, began, what = peak_bytes(), time.perf_counter_ns(), f"{one.kind}: {one.how}"
+            before, began, what = peak_bytes(), time.process_time_ns(), f"{one.kind}: {one.how}"
             try:
                 found = answer(one)
             except (Hang, Exception):  # noqa: BLE001 - anything is a finding here
                 found = ["failed"]
                 tally.failures.append((number, what, traceback.format_exc()))
-            taken, grown = time.perf_counter_ns() - began, peak_bytes() - before
+            taken, grown = time.process_time_ns() - began, peak_bytes() - before
             if taken > SLOW_NS:
                 tally.failures.append((number, what, f"took {taken / 1e9:.1f} s"))
             tally.inputs += 1
@@ -198,33 +263,34 @@ def judged(seed, numbers):
     return tally
 
 
-def _begin():
+def _begin(corpus):
     os.nice(10)
-    judged(0, range(20))  # what is loaded on first use is no growth
+    judged(0, range(20), corpus)  # what is loaded on first use is no growth
 
 
-def fuzz(inputs, seed, *, workers=2):
-    """Return what becomes of inputs 0 to `inputs`, judged by several processes."""
+def fuzz(count, seed, *, workers=2, corpus="plans"):
+    """Return what becomes of inputs 0 to `count`, judged by several processes."""
     total, began = Tally(), time.monotonic()
-    chunks = [range(n, min(n + CHUNK, inputs)) for n in range(0, inputs, CHUNK)]
+    chunks = [range(n, min(n + CHUNK, count)) for n in range(0, count, CHUNK)]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin) as pool:
-        waiting = {chunk: pool.submit(judged, seed, chunk) for chunk in chunks}
-        for count, (chunk, future) in enumerate(waiting.items(), 1):
+    begin = partial(_begin, corpus)
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=begin) as pool:
+        waiting = {chunk: pool.submit(judged, seed, chunk, corpus) for chunk in chunks}
+        for done, (chunk, future) in enumerate(waiting.items(), 1):
             try:
                 total.add(future.result())
             except BrokenProcessPool:
                 total.failures.append((chunk[0], "all", "a process ended; see its output"))
                 break
-            if count % 20 == 0:
+            if done % 20 == 0:
                 rate = total.inputs / (time.monotonic() - began)
                 print(f"  {total.inputs} inputs, {rate:.0f} a second, "  # noqa: T201
                       f"{len(total.failures)} failures", file=sys.stderr, flush=True)  # fmt: skip
-    kept(seed, total)
+    kept(seed, total, CORPORA[corpus])
     return total
 
 
-def kept(seed, tally):
+def kept(seed, tally, made):
     """Write down the inputs that failed."""
     for number, what, problem in tally.failures[:20]:
         OUT.mkdir(parents=True, exist_ok=True)

@@ -92,7 +92,8 @@ class Input:
     """What is put to the code under test.
 
     Attributes:
-        kind: `plan` (bare), `envelope` (of a plan), `descriptor` (in an envelope) or `weights`.
+        kind: `plan` (bare), `envelope` (of a plan), `descriptor` (in an envelope) or `weights`; or
+            those of `tests.fuzz.documents`.
         how: What was done.
         data: The bytes.
         base: The case it comes from.
@@ -122,6 +123,12 @@ def bases():
             document = None
         found.append(Base(name, vector.question.input, payload, known[given], document))
     return tuple(found)
+
+
+@cache
+def payloads():
+    """The plans of all vectors."""
+    return tuple(base.payload for base in bases())
 
 
 @cache
@@ -256,9 +263,9 @@ WAYS = (_bytes, _tokens, _members, _mutant, _signed, _envelope, _descriptor, _we
 WEIGHTS = (8, 12, 38, 14, 11, 8, 6, 3)
 
 
-def spoilt(chosen, data):
-    """Change bytes."""
-    made, other = bytearray(data), chosen.choice(bases()).payload
+def spoilt(chosen, data, others=None):
+    """Change bytes, or splice them with those of others."""
+    made, other = bytearray(data), chosen.choice(others or payloads())
     at = chosen.randrange(len(made) + 1)
     size = min(chosen.choice((1, 2, 3, 8, 40, 300)), len(made))
     match chosen.randrange(7):

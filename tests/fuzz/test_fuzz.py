@@ -9,7 +9,8 @@ import pytest
 from acp.diagnostics import Diagnostic, Severity
 from cep.verify import Report
 from tests.fuzz import harness
-from tests.fuzz.harness import fuzz, judged
+from tests.fuzz.documents import made as made_of_documents
+from tests.fuzz.harness import CORPORA, fuzz, judged
 from tests.fuzz.inputs import made
 
 
@@ -25,7 +26,21 @@ def test_every_input_gets_an_answer(count):
     assert set(tally.kinds) == {"plan", "envelope", "descriptor", "weights"}
 
 
+@pytest.mark.parametrize(
+    "count", [1500, pytest.param(50_000, marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_every_document_gets_an_answer(count):
+    tally = judged(3, range(count), "documents")
+    assert not tally.failures
+    assert tally.inputs == count
+    assert len(tally.codes) > 30, "the inputs reach many rules"
+    assert tally.codes["accepted"] > count // 30
+    assert set(tally.kinds) == {"json", "yaml", "binary", "sealed"}
+
+
 def test_an_input_can_be_made_again():
+    for corpus in CORPORA.values():
+        assert [corpus(5, n).data for n in range(50)] == [corpus(5, n).data for n in range(50)]
     assert [made(5, n).data for n in range(50)] == [made(5, n).data for n in range(50)]
     assert made(5, 1).data != made(6, 1).data
 
@@ -61,6 +76,22 @@ def test_what_goes_wrong_is_noticed(monkeypatch, how):
     number = next(n for n in range(100) if made(3, n).kind == "plan")
     tally = judged(3, [number])
     assert bool(tally.failures) == (how != "nothing wrong")
+
+
+@pytest.mark.parametrize("kind", ["json", "yaml", "binary"])
+def test_a_form_that_loses_something_is_noticed(monkeypatch, kind):
+    number = next(
+        n
+        for n in range(10_000)
+        if made_of_documents(3, n).kind == kind and "accepted" in judged(3, [n], "documents").codes
+    )
+    whole = harness.write
+
+    def lossy(document, form):
+        return whole(document.replace(extensions=None, issuer="other.example"), form)
+
+    monkeypatch.setattr(harness, "write", lossy)
+    assert "another document" in judged(3, [number], "documents").failures[0][2]
 
 
 def test_slow_inputs_are_failures(monkeypatch):
