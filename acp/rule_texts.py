@@ -978,9 +978,9 @@ TEXTS: Final = {
             'An entry of `provenance` whose `basis` is `MEASURED` MUST have `measurement_ref`. A '
             'reader that holds measurement records MUST reject the document unless it holds the '
             'record with this digest, the record is about the descriptor, and its `claim_path`, '
-            "where that is present, is one of the entry's `paths`, or leads to something above or "
-            'below one of them. A reader that holds no measurement record looks at no evidence, and '
-            'SHOULD say so.'
+            "where that is present, leads to something in the descriptor, and is one of the entry's "
+            '`paths`, or above or below one of them. A reader that holds no measurement record looks '
+            'at no evidence, and SHOULD say so.'
         ),
         reason=(
             '"measured" is the strongest word for a number, and the record behind it is what makes '
@@ -1017,8 +1017,8 @@ TEXTS: Final = {
             'where it has none. A point without `dtypes` is about the row that `claim_path` leads to '
             'alone. Of several rows, the largest is the claim. Where `claim_path` leads to a rate of '
             'a memory or of a port, a point in `BYTES_PER_S` measures its `p50`, and one in '
-            '`NANOSECONDS` with `bytes` measures `bytes` · 10⁹ / `p50`. Other points measure nothing '
-            'here.'
+            '`NANOSECONDS` with `bytes` measures `bytes` · 10⁹ / `p50`; but not where its `op` is '
+            "`mem:<id>.…` with an `id` that is not this memory's. Other points measure nothing here."
         ),
         reason=(
             'a peak that was passed was none. Claim or measurement is wrong, and nobody can plan by '

@@ -14,7 +14,7 @@ from acp.rules.registry import Breach, Context, rule
 from acp.v1.capability import CapabilityDescriptor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from acp.holdings import Holdings
     from acp.rules.measured import Claim
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _MOST_PERCENT: Final = 103
 _LEAST_PERCENT: Final = 60
 _REFERENCE_PERCENT: Final = 5
+_EXACTLY: Final = "=="
 _SHOWN: Final = 19
 """Characters of a digest that are shown: enough to find the file."""
 
@@ -32,6 +33,7 @@ _SHOWN: Final = 19
 def evidence(document: CapabilityDescriptor, context: Context) -> Iterator[Breach]:
     """What is said to be measured names a record of the same subject and software."""
     records = context.held.records
+    subject = _Judged(document) if records else None
     unfit: dict[str, str] = {}
     for i, entry in enumerate(document.provenance):
         if entry.basis != "MEASURED":
@@ -44,7 +46,7 @@ def evidence(document: CapabilityDescriptor, context: Context) -> Iterator[Breac
                 "say where else the value comes from with `basis`",
             )
             continue
-        if records is None:
+        if records is None or subject is None:
             continue
         path = ("provenance", i, "measurement_ref")
         record = records.get(name)
@@ -56,7 +58,9 @@ def evidence(document: CapabilityDescriptor, context: Context) -> Iterator[Breac
             )
             continue
         if name not in unfit:
-            unfit[name] = _of_another_subject(document, record) or _unlike(document, record)
+            unfit[name] = (
+                subject.of_another(record) or subject.unlike(record) or _nowhere(document, record)
+            )
         reason = unfit[name] or _beside(entry, record)
         if reason:
             yield Breach(
@@ -128,54 +132,90 @@ def _measured(document: CapabilityDescriptor, held: Holdings) -> Iterable[Claim]
     from acp.rules.measured import Claims
 
     claims = Claims(document)
-    for record in held.by_subject.get(digest(document.subject.to_json()), ()):
-        if not _unlike(document, record):
+    subject = _Judged(document)
+    for record in held.by_subject.get(subject.digest, ()):
+        if not subject.unlike(record):
             claims.judge(record)
     return claims
 
 
-def _of_another_subject(document: CapabilityDescriptor, record: MeasurementRecord) -> str:
-    about, ours = record.subject_digest, digest(document.subject.to_json())
-    if about == ours:
+class _Judged:
+    """A descriptor as records are compared with it: what it states often counts once.
+
+    Attributes:
+        digest: Digest of its subject.
+    """
+
+    def __init__(self, document: CapabilityDescriptor) -> None:
+        self.digest = digest(document.subject.to_json())
+        self._unit = document.subject.unit_id
+        self._cap = document.operating_point.power_cap_mw
+        stated = {(one.component, one.name, one.version_range): one for one in document.software}
+        self._software = tuple(stated.values())
+
+    def of_another(self, record: MeasurementRecord) -> str:
+        """Return why a record is about another subject, if it is."""
+        about = record.subject_digest
+        if about == self.digest:
+            return ""
+        return f"it is about the subject {about[:_SHOWN]}…, and this one is {self.digest[:_SHOWN]}…"
+
+    def unlike(self, record: MeasurementRecord) -> str:
+        """Return why a record of the same subject is not about these software and settings."""
+        if self._unit is not None and self._unit != record.unit_id:
+            return f"it is about the unit {record.unit_id!r}, not {self._unit!r}"
+        theirs = record.environment.power_cap_mw
+        if self._cap is not None and theirs is not None and self._cap != theirs:
+            return f"it was taken under a power limit of {theirs} mW, not {self._cap}"
+        used: dict[str, list[Software]] = {}
+        for one in record.environment.software:
+            used.setdefault(one.component, []).append(one)
+        reasons = (_otherwise(one, used.get(one.component, [])) for one in self._software)
+        return next(filter(None, reasons), "")
+
+
+def _otherwise(stated: Software, used: Sequence[Software]) -> str:
+    """Return why none of the entries for a component is what a descriptor states, if none is."""
+    if not used:
+        return f"it says nothing of {stated.component!r}"
+    builds = [one for one in used if stated.name is None or stated.name == one.name]
+    if not builds:
+        return f"it was taken with the build {used[0].name!r} of {stated.component!r}"
+    if any(_covers(stated, one) for one in builds):
         return ""
-    return f"it is about the subject {about[:_SHOWN]}…, and this one is {ours[:_SHOWN]}…"
-
-
-def _unlike(document: CapabilityDescriptor, record: MeasurementRecord) -> str:
-    """Return why a record of the same subject is not about these software and settings."""
-    subject = document.subject
-    if subject.unit_id is not None and subject.unit_id != record.unit_id:
-        return f"it is about the unit {record.unit_id!r}, not {subject.unit_id!r}"
-    cap, theirs = document.operating_point.power_cap_mw, record.environment.power_cap_mw
-    if cap is not None and theirs is not None and cap != theirs:
-        return f"it was taken under a power limit of {theirs} mW, not {cap}"
-    used = {one.component: one for one in record.environment.software}
-    for stated in document.software:
-        there = used.get(stated.component)
-        if there is None:
-            return f"it says nothing of {stated.component!r}"
-        if stated.name is not None and stated.name != there.name:
-            return f"it was taken with the build {there.name!r} of {stated.component!r}"
-        if not _covers(stated, there):
-            return (
-                f"it was taken with {stated.component} {there.version_range}; the descriptor is "
-                f"for {stated.version_range}"
-            )
-    return ""
+    return (
+        f"it was taken with {stated.component} {builds[0].version_range}; the descriptor is for "
+        f"{stated.version_range}"
+    )
 
 
 def _covers(stated: Software, used: Software) -> bool:
     """Tell whether a descriptor for a range of versions holds for what was used."""
     if stated.version_range == used.version_range:
         return True
+    if not used.version_range.startswith(_EXACTLY):
+        return False
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
     from packaging.version import InvalidVersion, Version
 
     try:
-        version = Version(used.version_range.removeprefix("=="))
+        version = Version(used.version_range.removeprefix(_EXACTLY))
         return SpecifierSet(stated.version_range).contains(version, prereleases=True)
     except (InvalidSpecifier, InvalidVersion):
         return False
+
+
+def _nowhere(document: CapabilityDescriptor, record: MeasurementRecord) -> str:
+    """Return that a record is about something that the descriptor does not have, if it is."""
+    if record.claim_path is None:
+        return ""
+    from acp.rules.pointers import resolve
+
+    try:
+        resolve(record.claim_path, document)
+    except LookupError:
+        return f"it is about {record.claim_path}, which leads to nothing here"
+    return ""
 
 
 def _beside(entry: Provenance, record: MeasurementRecord) -> str:

@@ -16,6 +16,8 @@ from acp.v1.capability import CapabilityDescriptor
 from acp.v1.system import SystemDescriptor
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from acp.v1.capability import Port
     from acp.v1.system import Endpoint
 
@@ -97,7 +99,7 @@ def slower_end(document: SystemDescriptor, context: Context) -> Iterator[Breach]
                 yield Breach(
                     ("links", i, member),
                     f"found {rate}, but the port {slower.port!r} of {slower.node!r} gives the link "
-                    f"{allowed} in one direction; lower the rate{_doubled(rate, allowed)}",
+                    f"{int(allowed)} in one direction; lower the rate{_doubled(rate, allowed)}",
                 )
 
 
@@ -171,7 +173,7 @@ def _exceeding(
         )
 
 
-def _doubled(rate: int, allowed: int) -> str:
+def _doubled(rate: int, allowed: int | Fraction) -> str:
     """Return what to say of a rate that is about twice what is allowed."""
     low, high = _TWICE
     is_double = low * allowed <= 10 * rate <= high * allowed

@@ -104,9 +104,12 @@ class Claims:
                     claim.see(rate, point, record)
         elif (found := _BYTES.fullmatch(where)) is not None:
             claim = self._number(found[1], int(found[2]), found[3])
-            for point in record.points if claim is not None else ():
+            if claim is None:
+                return
+            name = self.document.memories[int(found[2])].id if found[1] == "memories" else ""
+            for point in record.points:
                 rate = _rate(point, "BYTES_PER_S", point.bytes)
-                if rate is not None and claim is not None:
+                if rate is not None and _is_of(point.op, name):
                     claim.see(rate, point, record)
 
     def __iter__(self) -> Iterator[Claim]:
@@ -155,6 +158,12 @@ class Claims:
                 return None
             self._numbers[path] = Claim(value, value, path, path)
         return self._numbers[path]
+
+
+def _is_of(op: str, memory: str) -> bool:
+    """Tell whether what was run is about this memory, or does not say about which."""
+    kind, _, named = op.partition(":")
+    return kind != "mem" or named.rpartition(".")[0] == memory
 
 
 def _rate(point: MeasurementPoint, unit: str, work: int | None) -> Fraction | None:

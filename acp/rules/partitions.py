@@ -12,7 +12,11 @@ from acp.v1.system import SystemDescriptor
 
 if TYPE_CHECKING:
     from acp.holdings import Holdings
+    from acp.rules.figures import Figure, Name
     from acp.v1.capability import Partitions
+
+_Excess: TypeAlias = tuple[tuple[str | int, ...], int, int]
+"""Where a number stands that is too large, the number, and what it may not exceed."""
 
 _Unit: TypeAlias = tuple[int | str, ...]
 """What tells a physical unit that is divided: its descriptor, and where it stands."""
@@ -57,6 +61,8 @@ def _profiles(
     document: CapabilityDescriptor, partitions: Partitions, held: Holdings
 ) -> Iterator[Breach]:
     there = partitions.counters
+    outdone: dict[str, Mapping[str, _Excess]] = {}
+    whole = None
     for i, profile in enumerate(partitions.profiles):
         path = ("partitions", "profiles", i)
         for counter, amount in profile.consumes.items():
@@ -66,8 +72,12 @@ def _profiles(
                     f"one partition takes {amount}, but the device has {there[counter]}; correct "
                     "one of them",
                 )
-        part = held.descriptors.get(profile.descriptor_digest or "")
+        name = profile.descriptor_digest or ""
+        part = held.descriptors.get(name)
         if part is not None:
+            if name not in outdone:
+                whole = whole or _figures(document)
+                outdone[name] = _outdone(_figures(part), whole)
             where = (*path, "descriptor_digest")
             if part.subject.scope != "SLICE":
                 yield Breach(
@@ -75,7 +85,7 @@ def _profiles(
                     f"names a descriptor of scope {part.subject.scope}, allowed is SLICE; name the "
                     "descriptor of such a partition",
                 )
-            for words, (_, less, more) in _outdone(part, document).items():
+            for words, (_, less, more) in outdone[name].items():
                 yield Breach(
                     where,
                     f"the partition claims {less} ({words}), but the whole device {more}; correct "
@@ -84,15 +94,15 @@ def _profiles(
 
 
 def _slice(document: CapabilityDescriptor, held: Holdings) -> Iterator[Breach]:
-    parents = []
-    if document.subject.parent_digest is not None:
-        parents = [held.descriptors.get(document.subject.parent_digest)]
+    named = held.descriptors.get(document.subject.parent_digest or "")
+    parents = {} if named is None else {id(named): named}
     if held.parents:
-        parents += held.parents.get(digest(document.to_json()), ())
-    for parent in parents:
-        if parent is None:
-            continue
-        for words, (path, more, less) in _outdone(document, parent).items():
+        # One parent may have many profiles with this slice's digest.
+        others = held.parents.get(digest(document.to_json()), ())
+        parents |= {id(parent): parent for parent in others}
+    ours = _figures(document) if parents else {}
+    for parent in parents.values():
+        for words, (path, more, less) in _outdone(ours, _figures(parent)).items():
             yield Breach(
                 path,
                 f"the slice claims {more} ({words}), but the device that it is a slice of {less}; "
@@ -100,15 +110,16 @@ def _slice(document: CapabilityDescriptor, held: Holdings) -> Iterator[Breach]:
             )
 
 
-def _outdone(
-    part: CapabilityDescriptor, whole: CapabilityDescriptor
-) -> Mapping[str, tuple[tuple[str | int, ...], int, int]]:
-    """Return in which numbers a part exceeds the whole: where, the part's and the whole's."""
+def _figures(document: CapabilityDescriptor) -> Mapping[Name, Figure]:
     from acp.rules.figures import figures
 
-    of_whole = figures(whole)
+    return figures(document)
+
+
+def _outdone(part: Mapping[Name, Figure], whole: Mapping[Name, Figure]) -> Mapping[str, _Excess]:
+    """Return in which numbers a part exceeds the whole: where, the part's and the whole's."""
     return {
-        figure.words: (figure.path, figure.value, of_whole[name].value)
-        for name, figure in figures(part).items()
-        if name in of_whole and figure.value > of_whole[name].value
+        figure.words: (figure.path, figure.value, whole[name].value)
+        for name, figure in part.items()
+        if name in whole and figure.value > whole[name].value
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -128,14 +129,14 @@ def carries(port: str, link: str) -> bool:
     return int(theirs[2]) < int(ours[2])
 
 
-def share(port: Port, link: Link) -> int:
+def share(port: Port, link: Link) -> Fraction:
     """Return what a port gives a link in one direction: its part, where both state how many."""
     whole = port.bytes_per_s_per_direction
     if not port.count or not link.count or link.count >= port.count:
-        return whole
-    return whole * link.count // port.count
+        return Fraction(whole)
+    return Fraction(whole * link.count, port.count)
 
 
-def exceeds(rate: int, allowed: int) -> bool:
+def exceeds(rate: int, allowed: int | Fraction) -> bool:
     """Tell whether a rate is more than 3 % above what is allowed."""
     return 100 * rate > (100 + _PERCENT_ALLOWED) * allowed

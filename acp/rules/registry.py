@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -120,7 +121,7 @@ def registered() -> tuple[Rule, ...]:
 
 def listed(names: Iterable[str]) -> str:
     """Return names for a message: the first few, and how many more there are."""
-    known = sorted(names)
-    shown = ", ".join(known[:_NAMES_SHOWN]) or "none"
+    known = list(names)
+    shown = ", ".join(nsmallest(_NAMES_SHOWN, known)) or "none"
     rest = len(known) - _NAMES_SHOWN
     return f"{shown} and {rest} more" if rest > 0 else shown

@@ -16,6 +16,7 @@ from conformance.author import (
     descriptors_memory,
     descriptors_operations,
     envelopes,
+    evasions,
     evidence,
     forms,
     json_text,
@@ -49,6 +50,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     systems.write_links,
     systems.write_partitions,
     evidence.write,
+    evasions.write,
     plan_cases.write,
     receipts.write,
 )

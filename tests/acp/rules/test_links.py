@@ -77,6 +77,15 @@ def test_l03_names_the_slower_end():
     assert "both directions summed" in there.message
 
 
+@pytest.mark.parametrize(("rate", "fits"), [("34", True), ("35", False)])
+def test_l03_is_exact_about_a_share_that_is_no_whole_number(rate, fits):
+    port = {"id": "p0", "link_kind": "nvlink4", "count": 3, "bytes_per_s_per_direction": "100"}
+    value = changed(annex("system"), "/switches/0/ports/0", port)
+    members = {"count": 1, "a_to_b_bytes_per_s": rate, "b_to_a_bytes_per_s": "1"}
+    value["links"][0] |= members
+    assert places(value) == ([] if fits else [("ACP-L03", "/links/0/a_to_b_bytes_per_s")])
+
+
 def test_l04_is_a_warning_that_names_each_island_once():
     value = annex("system")
     del value["memory_views"]

@@ -103,3 +103,21 @@ def test_a_fleet_costs_in_proportion_whatever_the_counters():
     begun = time.process_time()
     assert rules.check(document, rules.Context(now=NOW, held=held)) == ()
     assert time.process_time() - begun < 10
+
+
+def test_many_profiles_of_one_slice_cost_in_proportion():
+    part = annex("slice")
+    del part["subject"]["parent_digest"]
+    row = {"b": "f16", "out": "f16", "sparsity": "dense", "peak_ops_per_s": "1"}
+    rows = [{"a": f"x.com/a{i}", **row, "exposed": False} for i in range(4_000)]
+    profile = {"consumes": {"compute": "1"}, "descriptor_digest": digest(part)}
+    whole = {**descriptor(), "partitions": {
+        "counters": {"compute": "7"},
+        "profiles": [{"name": f"p{i}", **profile} for i in range(4_000)],
+    }}  # fmt: skip
+    whole["engines"] = [*whole["engines"], {"id": "more", "kind": "VECTOR", "rates": rows}]
+    held = [CapabilityDescriptor.from_json(one) for one in (part, whole)]
+    begun = time.process_time()
+    assert places(whole, CapabilityDescriptor, held) == []
+    assert places(part, CapabilityDescriptor, held) == []
+    assert time.process_time() - begun < 5
