@@ -182,9 +182,9 @@ def test_from_the_command_line(tmp_path, monkeypatch):
         np.savez(tmp_path / name, **one)
     result = place(inputs=names)
     assert result.exit_code == 0, result.output
-    made = np.load(tmp_path / "y.npz")
-    for m, one in enumerate(given):
-        np.testing.assert_array_equal(made[f"{m}/y"], chain_result(one["x"]))
+    with np.load(tmp_path / "y.npz", allow_pickle=False) as made:
+        for m, one in enumerate(given):
+            np.testing.assert_array_equal(made[f"{m}/y"], chain_result(one["x"]))
     result = place(inputs=names[:3])
     assert result.exit_code == 2
     assert "a stream of 2 micro-batches: give --inputs 2 times, or a multiple" in result.output
