@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from acp.explanation import RuleText
 
 
-@click.command(cls=Command, example="acp explain ACP-C01\nacp explain ENV-T2 ENV-T3")
+@click.command(cls=Command, example="acp explain ACP-C01\nacp explain ENV-T2 REG-M3 MAT-A1")
 @click.argument("codes", metavar="CODE...", nargs=-1, required=True)
 def explain(codes: tuple[str, ...]) -> Outcome:
     """Print what the rule CODE demands, why, and an example that breaks it.
 
-    Knows the codes ENV-... and ACP-...; those of plans are known to 'cep explain'.
+    Knows the codes of documents (ENV-..., ACP-...), of registries (REG-...), and those of commands
+    and of this machine (MAT-A1, DIF-A1, RUN-...); 'cep explain' knows those of plans, too.
     """
     from acp.rule_texts import TEXTS
 
@@ -46,5 +47,8 @@ def answer(rules: Sequence[RuleText]) -> Outcome:
 def _rule(code: str, texts: Mapping[str, RuleText]) -> RuleText:
     if code in texts:
         return texts[code]
-    near = difflib.get_close_matches(code, texts, n=3) or sorted(texts)[:3]
-    raise click.BadParameter(f"{code!r} is no code known here; some are {', '.join(near)}")
+    if code.startswith("CEP-") and not any(known.startswith("CEP-") for known in texts):
+        raise click.BadParameter(f"{code!r} is about plans: see 'cep explain {code[:20]}'")
+    ending = [known for known in sorted(texts) if known.endswith(f"-{code}")]
+    near = ending or difflib.get_close_matches(code, texts, n=3) or sorted(texts)[:3]
+    raise click.BadParameter(f"{code[:40]!r} is no code known here; some are {', '.join(near)}")

@@ -15,19 +15,27 @@ from pathlib import Path
 from typing import Final
 
 MODULES: Final = {
-    "acp/rule_texts.py": ("spec/envelope.md", "spec/acp.md", "spec/registry.md"),
-    "cep/rule_texts.py": ("spec/cep.md", "spec/receipt.md", "docs/errors.md"),
+    "acp/rule_texts.py": (
+        "spec/envelope.md",
+        "spec/acp.md",
+        "spec/registry.md",
+        "docs/errors.md",
+    ),
+    "cep/rule_texts.py": ("spec/cep.md", "spec/receipt.md"),
 }
 """The pages that each module has the texts of. An id belongs to the first page that defines it."""
 
 _RULE: Final = re.compile(r"^\*\*([A-Z]{3}-[A-Z]\d+)\*\*[ \n]", re.MULTILINE)
-_ROW: Final = re.compile(r"^\| ((?:CEP|RUN)-[A-Z]\d+) \| (.+?) \|(?: (.+?) \|)?$", re.MULTILINE)
+_ROW: Final = re.compile(
+    r"^\| ((?:CEP|RUN|MAT|DIF|MUT)-[A-Z]\d+) \| (.+?) \|(?: (.+?) \|)?$", re.MULTILINE
+)
 _LINK: Final = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 _SCOPE: Final = re.compile(r"^(?:\(error\)|(\((?:error|warning)(?:; [^)]*)?\)))\. ")
 _FENCE: Final = re.compile(r"^```json(?: of=([a-z]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _BASES: Final = {
     "": "descriptor of spec/acp.md, section 6",
     "system": "system of spec/acp.md, section 6.1",
+    "record": "record of spec/acp.md, section 6.3",
 }
 """The documents whose members examples of spec/acp.md replace, by what their fences say."""
 
@@ -109,7 +117,7 @@ def _rules(text: str, name: str) -> Iterator[RuleText]:
         for code, first, then in _ROW.findall(section):
             if not name.startswith("docs/"):
                 yield RuleText(code, place, f"Refused is {_plain(first)}.")
-            elif code.startswith("RUN-"):
+            else:
                 yield RuleText(code, place, f"{_plain(first)}\n\nWhat to do: {_plain(then)}")
 
 

@@ -23,11 +23,23 @@ def test_as_json(run):
     assert "reason" not in rule
 
 
-@pytest.mark.parametrize("code", ["ACP-C44", "", "CEP-M3"])
+@pytest.mark.parametrize("code", ["ACP-C44", "", "x" * 99])
 def test_an_unknown_code_is_a_wrong_usage(run, code):
     answer = run("explain", code)
     assert answer.status == 2
     assert "is no code known here" in answer.errors
+
+
+def test_where_else_a_code_may_be_known(run):
+    assert "see 'cep explain CEP-M3'" in run("explain", "CEP-M3").errors
+    assert "some are ACP-C01" in run("explain", "C01").errors
+
+
+@pytest.mark.parametrize("code", ["MAT-A1", "DIF-A1", "MUT-A1", "RUN-M1", "RUN-D1", "REG-S2"])
+def test_every_code_that_commands_answer_with_is_known(run, code):
+    answer = run("explain", code)
+    assert answer.status == 0
+    assert answer.text.startswith(f"{code} (")
 
 
 def test_validate_does_not_load_the_texts(folder):
