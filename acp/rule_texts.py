@@ -1555,6 +1555,20 @@ TEXTS: Final = {
             'What to do: Ask for less, or leave something open; other descriptors may match.'
         ),
     ),
+    "MAT-A2": RuleText(
+        code=(
+            'MAT-A2'
+        ),
+        place=(
+            'docs/errors.md, Answers of tools'
+        ),
+        demand=(
+            '`acp match`, a warning: the question names a dtype that is not registered, or a member '
+            'that no descriptor has.\n'
+            '\n'
+            'What to do: Look at the spelling. A dtype of one vendor is `vendor-domain/word`.'
+        ),
+    ),
     "MUT-A1": RuleText(
         code=(
             'MUT-A1'

@@ -30,6 +30,7 @@ from acp.rules import (
     operations,
     partitions,
     power,
+    records,
     sources,
     sparsity,
     temporal,
@@ -45,7 +46,7 @@ __all__ = ["MAX_BREACHES", "RULES", "Context", "Rule", "check"]
 _FAMILIES: Final = (
     *(temporal, identity, consistency, extensions, sources),
     *(compute, sparsity, operations, numerics, memory, hierarchy, power),
-    *(links, partitions, evidence),
+    *(links, partitions, evidence, records),
 )
 
 RULES: Final = registered()

@@ -74,18 +74,33 @@ def names_of_a_system(document: SystemDescriptor, _: Context) -> Iterator[Breach
     for i, link in enumerate(document.links):
         yield from _endpoint(("links", i, "a"), link.a, nodes, ports_of)
         yield from _endpoint(("links", i, "b"), link.b, nodes, ports_of)
+        if link.a.node == link.b.node:
+            path: tuple[str | int, ...] = ("links", i, "b", "node")
+            yield Breach(path, f"both ends are {link.b.node!r}; a link has two different ones")
+    views: set[tuple[str, str]] = set()
     for i, view in enumerate(document.memory_views):
         path = ("memory_views", i)
         ends = [((*path, "initiator"), view.initiator), ((*path, "target"), view.target)]
         yield from _resolved("node", nodes, ends)
+        if view.initiator == view.target:
+            yield Breach(path, f"{view.target!r} views itself; a view is of another node's memory")
+        if (view.initiator, view.target) in views:
+            told = f"{view.initiator!r} has of {view.target!r}"
+            yield Breach(path, f"a second view that {told}; keep the one that is true")
+        views.add((view.initiator, view.target))
     for i, domain in enumerate(document.power_domains):
-        members = _elements(("power_domains", i, "members"), domain.members)
-        yield from _resolved("node", nodes, members)
+        place = ("power_domains", i, "members")
+        yield from _resolved("node", nodes, _elements(place, domain.members))
+        seen: set[str] = set()
+        for path, name in _elements(place, domain.members):
+            if name in seen:
+                yield Breach(path, f"{name!r} is a member already; name each once")
+            seen.add(name)
 
 
 @rule("ACP-I02", CapabilityDescriptor)
 def scope(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]:
-    """A unit has a unit id, and a model has none."""
+    """A unit has a unit id, and a model has none; a slice alone has a parent."""
     subject = document.subject
     if subject.scope == "UNIT" and subject.unit_id is None:
         yield Breach(
@@ -98,6 +113,12 @@ def scope(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]:
             ("subject", "unit_id"),
             f"found {subject.unit_id!r}, but a descriptor of scope MODEL speaks of every unit; "
             "remove it, or set the scope to UNIT",
+        )
+    if subject.scope != "SLICE" and subject.parent_digest is not None:
+        yield Breach(
+            ("subject", "parent_digest"),
+            f"what has a parent is a slice of it, but the scope is {subject.scope}; remove it, or "
+            "set the scope to SLICE",
         )
 
 

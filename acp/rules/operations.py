@@ -94,6 +94,7 @@ def names(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]:
                         f"{op} has no operand or result {name!r}; there are: "
                         f"{', '.join((*defined.operands, *defined.results))}",
                     )
+        yield from _empty(path, variant)
         for k, text in enumerate(variant.where):
             try:
                 reason = _undefined(text, op, variant, defined)
@@ -122,6 +123,17 @@ def divisibility(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]
                         f"{dim} in steps of {tile[dim]}; allowed are multiples and divisors of "
                         "the tile, with remainder 0",
                     )
+
+
+def _empty(path: tuple[str | int, ...], variant: OperationVariant) -> Iterator[Breach]:
+    for name, operand in variant.operands.items():
+        rank = operand.rank
+        if rank is not None and rank.min > rank.max:
+            yield Breach(
+                (*path, "operands", name, "rank"),
+                f"no rank is {rank.min} at least and {rank.max} at most; swap them, or leave the "
+                "operation out",
+            )
 
 
 def _is_in(dtype: str, accepted: Collection[str]) -> bool:

@@ -85,6 +85,8 @@ def _profiles(
                     f"names a descriptor of scope {part.subject.scope}, allowed is SLICE; name the "
                     "descriptor of such a partition",
                 )
+            if part.subject.vendor != document.subject.vendor:
+                yield Breach(where, f"{_foreign(part, document)}; name another descriptor")
             for words, (_, less, more) in outdone[name].items():
                 yield Breach(
                     where,
@@ -102,12 +104,23 @@ def _slice(document: CapabilityDescriptor, held: Holdings) -> Iterator[Breach]:
         parents |= {id(parent): parent for parent in others}
     ours = _figures(document) if parents else {}
     for parent in parents.values():
+        if parent.subject.vendor != document.subject.vendor:
+            yield Breach(
+                ("subject", "vendor"), f"{_foreign(document, parent)}; correct it, or the parent"
+            )
         for words, (path, more, less) in _outdone(ours, _figures(parent)).items():
             yield Breach(
                 path,
                 f"the slice claims {more} ({words}), but the device that it is a slice of {less}; "
                 "lower it, or name another parent",
             )
+
+
+def _foreign(part: CapabilityDescriptor, whole: CapabilityDescriptor) -> str:
+    return (
+        f"the slice is of a device by {part.subject.vendor}, and what it is cut from by "
+        f"{whole.subject.vendor}"
+    )
 
 
 def _figures(document: CapabilityDescriptor) -> Mapping[Name, Figure]:

@@ -1,4 +1,4 @@
-"""What provenance says of values: ACP-M05 (bytes in the unit of their source)."""
+"""What provenance says of values: ACP-M05 (bytes as their source has them) and U02 (a share)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ _PREFIXES: Final = (
     ("GB", 10**9, "GiB", 2**30),
     ("TB", 10**12, "TiB", 2**40),
 )
+_WHOLE_PPM: Final = 10**6
+
 _MISTAKES: Final = tuple(
     mistake
     for decimal, thousand, binary, power in _PREFIXES
@@ -42,6 +44,19 @@ def prefixes(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]:
                     f"as {read}; write {one.source}, or give the basis DERIVED if the source's "
                     "unit is known to be meant otherwise",
                 )
+
+
+@rule("ACP-U02", CapabilityDescriptor)
+def confidence(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]:
+    """Nobody is more than sure."""
+    for i, entry in enumerate(document.provenance):
+        sure = entry.confidence_ppm
+        if sure is not None and sure > _WHOLE_PPM:
+            yield Breach(
+                ("provenance", i, "confidence_ppm"),
+                f"found {sure}, allowed is {_WHOLE_PPM} at most: parts of a million, not of a "
+                "hundred or a billion",
+            )
 
 
 def _is_ratio(value: int, source: int, numerator: int, denominator: int) -> bool:

@@ -21,6 +21,17 @@ def in_force(document: _Dated, context: Context) -> Iterator[Breach]:
     """The clock is within the document's term, and its issuer has not revoked it."""
     start = "issued_at" if document.not_before is None else "not_before"
     yield from _term(document, start, "expires_at", context)
+    yield from _revoked(document, context)
+
+
+@rule("ACP-T01", StatusList)
+def current(document: StatusList, context: Context) -> Iterator[Breach]:
+    """The clock is before the next update, and its issuer has not revoked the list itself."""
+    yield from _term(document, "issued_at", "next_update", context)
+    yield from _revoked(document, context)
+
+
+def _revoked(document: _Dated | StatusList, context: Context) -> Iterator[Breach]:
     lists = [one for one in context.status_lists if one.issuer == document.issuer]
     if not lists:
         return
@@ -33,12 +44,6 @@ def in_force(document: _Dated, context: Context) -> Iterator[Breach]:
                 f"{document.issuer} revoked this document as of {entry.effective_at}: "
                 f"{entry.reason}; obtain a newer one",
             )
-
-
-@rule("ACP-T01", StatusList)
-def current(document: StatusList, context: Context) -> Iterator[Breach]:
-    """The clock is before the next update."""
-    yield from _term(document, "issued_at", "next_update", context)
 
 
 @rule("ACP-T02", CapabilityDescriptor, SystemDescriptor, MeasurementRecord)

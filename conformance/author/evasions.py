@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from acp.dsse import CAPABILITY_DESCRIPTOR
-from conformance.author.book import Book, Json, edited, identity, text
-from conformance.author.evidence import MEASURED, SEEN, UNIT
-from conformance.author.systems import DEVICE, PAIR, held
+from acp.dsse import CAPABILITY_DESCRIPTOR, MEASUREMENT_RECORD, STATUS_LIST
+from conformance.author.book import NOW, Book, Json, Question, edited, identity, text
+from conformance.author.documents import DESCRIPTOR, STATUS
+from conformance.author.evidence import MEASURED, POINT, SEEN, UNIT
+from conformance.author.systems import DEVICE, PAIR, SLICE, held
 
 _READ: Final = "/memories/0/read_bytes_per_s"
 
@@ -18,6 +19,11 @@ def write() -> Book:
     _records(book)
     _points(book)
     _links(book)
+    _descriptors(book)
+    _slices(book)
+    _systems(book)
+    _points_alone(book)
+    _lists(book)
     return book
 
 
@@ -105,4 +111,130 @@ def _links(book: Book) -> None:
         "the link is faster",
         "data leaves a link no faster than the device at its end takes it",
         ("/links/0/a_to_b_bytes_per_s", "35"),
+    )
+
+
+def _descriptors(book: Book) -> None:
+    """Shares, ranks and parents that nothing can have."""
+    rank = "/ops/0/variants/0/operands/*/rank"
+    page = held(
+        book,
+        "evasions-whole",
+        "ACP-I02 ACP-O02 ACP-U02",
+        "all of a million parts, and one rank",
+        edited(
+            DESCRIPTOR, ("/provenance/0/confidence_ppm", 1_000_000), (rank, {"min": 2, "max": 2})
+        ),
+        kind=CAPABILITY_DESCRIPTOR,
+    )
+    page.bad(
+        "evasions-more-than-sure",
+        "ACP-U02",
+        "one part more",
+        "parts of a million that are more are parts of something else",
+        ("/provenance/0/confidence_ppm", 1_000_001),
+    )
+    page.bad(
+        "evasions-no-rank",
+        "ACP-O02",
+        "the smallest rank is above the largest",
+        "a constraint that nothing satisfies makes the claim empty",
+        (f"{rank}/min", 3),
+    )
+    page.bad(
+        "evasions-model-with-parent",
+        "ACP-I02",
+        "a model names a descriptor that it is a slice of",
+        "what is cut from a device is a slice, and is judged as one",
+        ("/subject/parent_digest", identity(DEVICE)),
+    )
+
+
+def _slices(book: Book) -> None:
+    """A slice of what another vendor makes."""
+    why = "a larger device of somebody else says nothing of this one"
+    page = held(
+        book,
+        "evasions-slice",
+        "ACP-Q01",
+        "a slice and the whole have one vendor",
+        SLICE,
+        kind=CAPABILITY_DESCRIPTOR,
+        known=[DESCRIPTOR],
+    )
+    vendor = ("/subject/vendor", "other.example")
+    page.bad("evasions-slice-of-another", "ACP-Q01", "the slice has another vendor", why, vendor)
+
+
+def _systems(book: Book) -> None:
+    """Links and views from a node to itself, and two statements about one pair."""
+    nowhere = "what a node moves to itself takes no link"
+    view = {"initiator": "left", "target": "right", "bytes_per_s": "1000000000"}
+    page = held(
+        book,
+        "evasions-views",
+        "ACP-I01",
+        "each of two devices views the other's memory, and both share a limit",
+        edited(
+            PAIR,
+            ("/memory_views", [view, {**view, "initiator": "right", "target": "left"}]),
+            ("/power_domains", [{"members": ["left", "right"], "cap_mw": "1000000"}]),
+        ),
+    )
+    for name, mutation, why, path, value in (
+        ("link-to-itself", "both ends of a link are one node", nowhere,
+         "/links/0/b", {"node": "left"}),
+        ("view-of-itself", "a device views its own memory", nowhere,
+         "/memory_views/1/target", "right"),
+        ("view-twice", "the first view again, at another rate",
+         "readers that take the first and readers that take the last act on different claims",
+         "/memory_views/1", {**view, "bytes_per_s": "900000000000"}),
+        ("member-twice", "one device is the domain's member twice",
+         "a limit is shared by those that are there", "/power_domains/0/members/1", "left"),
+    ):  # fmt: skip
+        page.bad(f"evasions-{name}", "ACP-I01", mutation, why, (path, value))
+
+
+def _points_alone(book: Book) -> None:
+    """Points that nobody can have seen."""
+    point = {**POINT, "shape": ["10000", "10000", "10000"], "p5": "120000000", "p95": "125000000"}
+    page = held(
+        book,
+        "evasions-point",
+        "ACP-V05",
+        "a matrix product with the operations of its shape, and percentiles in order",
+        edited(SEEN, ("/points", [point])),
+        kind=MEASUREMENT_RECORD,
+    )
+    why = "a record refutes claims and stands behind them"
+    for name, mutation, path, value in (
+        ("operations", "one operation more", "operations", "2000000000001"),
+        ("percentiles", "the 5th percentile is above the median", "p5", "125000001"),
+        ("median", "the 95th percentile is below the median", "p95", "124999999"),
+    ):
+        page.bad(f"evasions-point-{name}", "ACP-V05", mutation, why, (f"/points/0/{path}", value))
+
+
+def _lists(book: Book) -> None:
+    """A status list that its issuer takes back."""
+    entry = {"digest": identity(DEVICE), "reason": "sold", "effective_at": STATUS["issued_at"]}
+    other = edited(STATUS, ("/entries", [entry]))
+    question = Question(
+        "document", text(STATUS), type=STATUS_LIST, now=NOW, status_lists=(text(other),)
+    )
+    base = book.accept(
+        "evasions-list",
+        "ACP-T01",
+        "another list by the issuer is at hand, which revokes something else",
+        question,
+        identity(STATUS),
+        feature="status",
+    )
+    book.refuse(
+        "evasions-list-revoked",
+        "ACP-T01",
+        base,
+        "it revokes this list",
+        "what an issuer no longer stands behind does not count, lists included",
+        status_lists=(text(edited(other, ("/entries/0/digest", identity(STATUS)))),),
     )

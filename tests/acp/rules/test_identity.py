@@ -128,10 +128,24 @@ def test_i01_message_lists_what_there_is():
         ("/memory_views/0/initiator", "tpu", "/memory_views/0/initiator"),
         ("/memory_views/0/target", "sw", "/memory_views/0/target"),
         ("/power_domains/0/members/1", "tpu", "/power_domains/0/members/1"),
+        ("/power_domains/0/members/1", "cpu", "/power_domains/0/members/1"),
+        ("/memory_views/0/target", "gpu", "/memory_views/0"),
+        (
+            "/memory_views/1",
+            {"initiator": "gpu", "target": "cpu", "bytes_per_s": "1"},
+            "/memory_views/1",
+        ),
+        ("/links/0/a", {"node": "sw"}, "/links/0/b/node"),
+        ("/links/1/b", {"node": "sw"}, "/links/1/b/node"),
     ],
 )
 def test_i01_refuses_in_a_system(path, value, place):
     assert system(path, value) == [("ACP-I01", place)]
+
+
+def test_i01_views_go_both_ways():
+    back = {"initiator": "cpu", "target": "gpu", "bytes_per_s": "1"}
+    assert system("/memory_views/1", back) == []
 
 
 def test_i01_leaves_the_ports_of_nodes_to_their_descriptors():
@@ -156,3 +170,11 @@ def test_i02(scope, unit_id, codes):
     subject = UNIT | {"scope": scope} | ({"unit_id": unit_id} if unit_id else {})
     result = device("/subject", subject)
     assert result == [(code, "/subject/unit_id") for code in codes]
+
+
+@pytest.mark.parametrize("scope", ["UNIT", "MODEL", "SLICE"])
+def test_i02_what_has_a_parent_is_a_slice(scope):
+    subject = UNIT | {"scope": scope, "parent_digest": "sha256:" + "7" * 64}
+    subject |= {} if scope == "MODEL" else {"unit_id": "GPU-1"}
+    expected = [] if scope == "SLICE" else [("ACP-I02", "/subject/parent_digest")]
+    assert device("/subject", subject) == expected

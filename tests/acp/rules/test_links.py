@@ -143,7 +143,7 @@ def system_of(count):
             )
         ],
         "memory_views": [
-            {"initiator": f"n{i}", "target": "n0", "bytes_per_s": "1"} for i in range(count)
+            {"initiator": f"n{i}", "target": "n0", "bytes_per_s": "1"} for i in range(1, count)
         ],
         "power_domains": [{"members": [f"n{i}" for i in range(count)], "cap_mw": "1"}],
     }

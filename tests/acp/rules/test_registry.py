@@ -27,7 +27,7 @@ EXAMPLES = {
     )
 }
 ANNEXES = {"slice": CapabilityDescriptor, "system": SystemDescriptor, "record": MeasurementRecord}
-BASES = {"": CapabilityDescriptor, "system": SystemDescriptor}
+BASES = {"": CapabilityDescriptor, **ANNEXES}
 
 
 def held(*kinds):

@@ -65,3 +65,9 @@ def test_m05_judges_every_path_of_an_entry():
     entry = {"paths": paths, "basis": "VENDOR_CLAIM", "source_value": "16000000000"}
     said = places("ACP-M05", ("/provenance/2", entry))
     assert said == ["/provenance/2/paths/0", "/provenance/2/paths/2"]
+
+
+@pytest.mark.parametrize(("sure", "fits"), [(0, True), (10**6, True), (10**6 + 1, False)])
+def test_u02_nobody_is_more_than_sure(sure, fits):
+    path = "/provenance/1/confidence_ppm"
+    assert places("ACP-U02", (path, sure)) == ([] if fits else [path])
