@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
+from acp.cli import hints
 from acp.cli.descriptors import descriptors, references_option
 from acp.cli.options import quantity, together
 from acp.cli.output import Command, Finding, Outcome, one_line
@@ -127,7 +129,10 @@ def match(
     if len(found) > 1:
         lines.append(f"{good} of {len(found)} descriptors match")
     failed = good < len(found) if all_ else not good
-    findings = []
+    findings = [
+        Finding(Diagnostic("MAT-A2", Severity.WARNING, "", message))
+        for message in _doubts(question)
+    ]
     if failed:
         wanted = "all" if all_ else "one at least"
         message = f"{good} of {len(found)} descriptors match; {wanted} must"
@@ -153,6 +158,9 @@ def _question(words: tuple[str, ...], asked: dict[str, Any]) -> tuple[Question, 
     try:
         requirement = None if text is None else parse(text)
     except ConditionError as error:
+        if text is not None and os.path.exists(text):  # noqa: PTH110 - a long text is no error
+            reason = f"{text!r} is a file; ask something before it: a REQUIREMENT, --op, --dtype, …"
+            raise click.UsageError(reason) from error
         reason = f"{text!r} is no condition: {error}"
         raise click.BadParameter(reason, param_hint="REQUIREMENT") from error
     needs = Needs(
@@ -183,7 +191,7 @@ def _use(asked: dict[str, Any]) -> Use | None:
         return None
     operands, results = (_tensors(asked, name) for name in of_uses[:2])
     attributes = dict(_pair(text, "--attribute", _attribute) for text in asked["attributes"])
-    use = Use(asked["op"], operands, results, attributes, Tensor(asked["dtype"]))
+    use = Use(hints.operation(asked["op"]), operands, results, attributes, Tensor(asked["dtype"]))
     try:
         return complete(use)
     except UseError as error:
@@ -229,9 +237,21 @@ def _max_error(text: str | None) -> MaxError | None:
         return None
     found = _MAX_ERROR.fullmatch(text)
     if found is None:
-        reason = f"{text!r} is not one of {', '.join(_FORMS)}, =, and a number of up to 6 decimals"
+        reason = (
+            f"{text!r} is not FORM=NUMBER, such as ULP=2 or DOT=0.5; forms are {', '.join(_FORMS)}"
+        )
         raise click.BadParameter(reason, param_hint="--max-error")
     return MaxError(cast("ErrorForm", found["form"]), int(Fraction(found["number"]) * _PPM))
+
+
+def _doubts(question: Question) -> Iterator[str]:
+    """Say what in a question nobody defines, so that a no may be due to its spelling."""
+    use = question.use
+    tensors = () if use is None else (*use.operands, *use.results)
+    dtypes = [question.dtype, question.needs.acc, *(tensor.dtype for _, tensor in tensors)]
+    yield from hints.unregistered(dtypes)
+    if question.requirement is not None:
+        yield from hints.no_members(question.requirement)
 
 
 def _told(named: Named, answer: Match) -> Iterator[str]:

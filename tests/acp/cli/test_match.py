@@ -108,7 +108,7 @@ def test_reference_descriptors_are_asked_by_name(run):
         "no condition": (("revision ==", "x.json"), "is no condition"),
         "no quantity": (("--memory-bytes", "lots", "x.json"), "is no quantity"),
         "no tensor": ((*MM, "--operand", "F[", "x.json"), "is no tensor"),
-        "no form": ((*MM, "--max-error", "ULP=x", "x.json"), "is not one of ULP"),
+        "no form": ((*MM, "--max-error", "ULP=x", "x.json"), "is not FORM=NUMBER"),
         "no name": ((*MM, "--attribute", "dim", "x.json"), "is not NAME=VALUE"),
         "no operation": (("--operand", "f16", "x.json"), "--operand needs the operation"),
         "numbers of nothing": (("--determinism", "NONE", "x.json"), "say which with --op"),
@@ -140,3 +140,58 @@ def test_signatures_are_not_checked_and_that_is_said(run, sign):
     answer = run("match", "revision == 3", sign(descriptor()))
     assert answer.status == 0
     assert "(signatures not checked)" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("--op", "mm"), "did you mean cep-core/1:mm?"),
+        (("--op", "matmul"), "such as `cep-core/1:add.Tensor`; did you mean cep-core/1:"),
+        (("--op", "?"), "'?' is not an operation with its opset"),
+        (("--op", "cep-core/1:mm", "--max-error", "ULP"), "such as ULP=2"),
+    ],
+)
+def test_an_operation_has_its_opset(run, devices, words, hint):
+    answer = run("match", *words, devices)
+    assert answer.status == 2
+    assert hint in answer.errors
+
+
+def test_a_file_in_place_of_a_question(run, devices):
+    answer = run("match", devices / "a.json")
+    assert answer.status == 2
+    assert "is a file; ask something before it" in answer.errors
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("--op", "cep-core/1:mm", "--dtype", "fp16"), "did you mean f16?"),
+        (("--dtype", "f16", "--acc", "fp32"), "did you mean f32?"),
+        (("--op", "cep-core/1:mm", "--operand", "int8[8,8]"), "did you mean i8?"),
+        (("subject.klass == 1",), "no descriptor has 'subject.klass'"),
+        (("engines[tensor].peak > 1",), "there is no member 'peak'"),
+        (("power.tdp_mw.watts > 1",), "there is nothing below 'tdp_mw'"),
+    ],
+)
+def test_what_nobody_defines_is_a_warning(run, devices, words, hint):
+    answer = run("match", *words, devices, "--format", "json")
+    assert answer.status == 1
+    assert [code for code, _ in answer.found] == ["MAT-A2", "MAT-A1"]
+    warning = answer.json["diagnostics"][0]
+    assert warning["severity"] == "warning"
+    assert hint in warning["message"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--dtype", "example.com/f7"),
+        ('"cuda:sm_90a" in subject.arch and ops[cep-core/1:mm].variants[tensor].engine == "x"',),
+        ("extensions[example.com].anything == 1 and partitions.counters[slice] > 1",),
+        ("memories[hbm].usable_bytes >= 80000000000",),
+    ],
+)
+def test_what_can_be_there_is_asked_for_without_a_word(run, devices, words):
+    found = run("match", *words, devices, "--format", "json").found
+    assert "MAT-A2" not in [code for code, _ in found]
