@@ -87,7 +87,7 @@ def reference_input(name: str) -> Input:
         full = reference.find(name)
     except reference.UnknownReferenceError as unknown:
         raise click.BadParameter(
-            f"{unknown} 'acp show --reference' lists them.", param_hint="--reference"
+            f"{unknown} ('acp show --reference' lists them)", param_hint="--reference"
         ) from None
     data = reference.read(full)
     return Input(f"reference {full}", data, decode(data), None)

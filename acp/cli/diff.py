@@ -124,7 +124,7 @@ def _head(before: Input, after: Input) -> Iterator[str]:
 
 def _told(changes: Sequence[Change]) -> Iterator[str]:
     if not changes:
-        yield "nothing but the document itself has changed"
+        yield "nothing that is claimed has changed"
     for verdict in _TITLES:
         listed = [one for one in changes if one.verdict == verdict]
         sources = [one for one in listed if one.place.startswith(_PROVENANCE)]

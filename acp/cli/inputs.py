@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from acp.canonical import JsonValue
     from acp.message import Message
 
-_YAML: Final = (".yaml", ".yml")
+YAML: Final = (".yaml", ".yml")
 """How the names of files end that are read as YAML."""
+
+BINARY: Final = (".binpb", ".pb")
+"""How the names of files end that only `acp convert` reads."""
 
 _ELSEWHERE: Final = {
     "acp-trust/1": "see 'acp policy'",
@@ -122,8 +125,11 @@ def open_input(path: Path, *, yaml: bool | None = None) -> Input:
     """
     with about(path):
         data = files.read(path)
-        if path.suffix in _YAML if yaml is None else yaml:
+        if path.suffix in YAML if yaml is None else yaml:
             return _from_yaml(path, data)
+        if path.suffix in BINARY:
+            reason = "protobuf's binary encoding; turn it into JSON or YAML first: 'acp convert'"
+            raise StructureError.because("ENV-J1", reason)
         value = decode(data)
         if isinstance(value, dict) and "payloadType" in value:
             envelope = Envelope.from_bytes(data)
@@ -147,7 +153,7 @@ def json_of(path: Path) -> bytes:
     Raises:
         FileRefusedError: The file cannot be read (ENV-F1), or is not YAML (ENV-Y1 to ENV-Y3).
     """
-    return open_input(path).payload if path.suffix in _YAML else files.read(path)
+    return open_input(path).payload if path.suffix in YAML else files.read(path)
 
 
 def expand(paths: tuple[Path, ...], *, yaml: bool = False) -> list[Path]:
@@ -165,7 +171,7 @@ def expand(paths: tuple[Path, ...], *, yaml: bool = False) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        ends = (".json", *_YAML) if yaml else (".json",)
+        ends = (".json", *YAML) if yaml else (".json",)
         inside = sorted(
             file for file in path.rglob("*") if file.suffix in ends and not file.is_dir()
         )

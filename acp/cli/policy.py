@@ -27,6 +27,8 @@ TYPES: Final = {
     "receipt": dsse.RECEIPT,
 }
 
+_ISSUERS: Final = "is no DNS name in lower case, such as example.com, nor *.example.com"
+
 _GRANT_OPTIONS: Final = (
     click.option(
         "--key",
@@ -163,7 +165,9 @@ def _usage() -> Iterator[None]:
         yield
     except ValidationError as error:
         reason = error.errors(include_url=False)[0]
-        raise click.UsageError(f"{reason['input']!r} is not allowed: {reason['msg']}") from None
+        is_name = reason["loc"][:1] == ("issuers",)
+        message = _ISSUERS if is_name else f"is not allowed: {reason['msg']}"
+        raise click.UsageError(f"{reason['input']!r} {message}") from None
 
 
 def _written(moment: datetime | None) -> str | None:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 _END = ".schema.json"
+_ELSEWHERE = {
+    "acp": "; plans, graphs and receipts: see 'cep schema'",
+    "cep": "; what devices can do: see 'acp schema'",
+}
 
 
 def command(package: str, example: str) -> click.Command:
@@ -44,7 +48,8 @@ def command(package: str, example: str) -> click.Command:
             kinds = [{"kind": name, "id": one["$id"]} for name, one in listed.items()]
             return Outcome(text="\n".join(lines), data={"kinds": kinds})
         if kind not in known:
-            raise click.UsageError(f"there is no kind {kind!r}; there are {', '.join(known)}")
+            reason = f"there is no kind {kind!r}; there are {', '.join(known)}{_ELSEWHERE[package]}"
+            raise click.UsageError(reason)
         data = known[kind].read_bytes()
         if output is None:
             return Outcome(text=data.decode().rstrip(), data={"schema": json.loads(data)})

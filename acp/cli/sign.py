@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from acp import dsse, files
-from acp.cli.inputs import open_input
+from acp.cli.inputs import YAML, Input, open_input
 from acp.cli.options import (
     FILE,
     key_option,
@@ -47,6 +47,7 @@ def sign(
 
     context = rules.Context(now=now, understood=frozenset(understood))
     opened = open_input(file)
+    _check_output(opened, output)
     with about(file):
         kind = opened.kind
         diagnostics = opened.placed(rules.check(opened.document(), context))
@@ -72,3 +73,20 @@ def sign(
         },
         findings=found,
     )
+
+
+def _check_output(opened: Input, output: Path) -> None:
+    """Keep what somebody wrote by hand from being replaced by an envelope.
+
+    Raises:
+        click.BadParameter: `output` is named like YAML, or is the document itself.
+    """
+    wrong = "an envelope is JSON" if output.suffix in YAML else ""
+    both = output.exists() and Path(opened.file).exists()
+    if opened.envelope is None and both and output.samefile(opened.file):
+        wrong = "this would replace the document by its envelope"
+    if wrong:
+        reason = (
+            f"{wrong}; name another file, such as {output.stem.removesuffix('.dsse')}.dsse.json"
+        )
+        raise click.BadParameter(reason, param_hint="-o")

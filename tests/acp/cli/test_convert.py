@@ -163,3 +163,12 @@ def test_where_only_signed_documents_count_yaml_is_passed_over(write, tmp_path):
 def test_what_is_planned_with_may_be_yaml(write):
     assert json_of(write(YAML.encode(), "status.yaml")) == canonicalize(STATUS)
     assert json_of(write(b"anything", "status.json")) == b"anything"
+
+
+@pytest.mark.parametrize("command", ["validate", "digest", "show"])
+def test_other_commands_say_how_to_read_protobuf(run, folder, command):
+    assert run("convert", folder / "device.json", folder / "device.binpb").status == 0
+    answer = run(command, folder / "device.binpb", "--format", "json")
+    assert answer.status == 1
+    assert answer.found == [("ENV-J1", "")]
+    assert "'acp convert'" in answer.json["diagnostics"][0]["message"]

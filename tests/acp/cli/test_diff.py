@@ -16,7 +16,7 @@ def old(write):
 def test_one_document_has_no_changes(run, old):
     answer = run("diff", old, old)
     assert answer.status == 0
-    assert "nothing but the document itself has changed" in answer.text
+    assert "nothing that is claimed has changed" in answer.text
     assert "they are one document" in answer.text
 
 

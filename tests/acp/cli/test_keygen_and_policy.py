@@ -102,3 +102,11 @@ def test_policy_with_wrong_key(run, folder, key, code):
     answer = run(*words)
     assert (answer.status, answer.found) == (1, [(code, "")])
     assert answer.json["diagnostics"][0]["file"] == str(folder / key)
+
+
+def test_an_issuer_that_is_no_name_is_told_so_in_words(run, folder):
+    words = ["--key", folder / "vendor.pub.pem", "--type", "plan", "-o", folder / "p.json"]
+    answer = run("policy", "create", *words, "--issuer", "https://example.com")
+    assert answer.status == 2
+    assert "'https://example.com' is no DNS name" in answer.errors
+    assert not (folder / "p.json").exists()

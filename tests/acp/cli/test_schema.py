@@ -83,3 +83,7 @@ def test_registered_tokens_are_offered_and_others_are_taken():
 def test_the_kinds_are_those_of_the_documents(run):
     listed = {one["id"] for one in run("schema", "--format", "json").json["kinds"]}
     assert listed == {f"urn:acp-cep:schema:{kind.PROTO_NAME}" for kind in documents.KINDS}
+
+
+def test_kinds_of_the_other_command_are_there(run):
+    assert "see 'cep schema'" in run("schema", "plan").errors

@@ -263,3 +263,28 @@ def test_unusable_policies(run, sign, folder, write, content, code):
 
 def test_verify_needs_a_policy(run, sign):
     assert run("verify", sign(descriptor())).status == 2
+
+
+@pytest.mark.parametrize("name", ["device.json", "device.dsse.yaml", "other.yml"])
+def test_an_envelope_does_not_replace_what_somebody_wrote(run, folder, name):
+    before = (folder / "device.json").read_bytes()
+    words = ["--key", folder / "vendor.pem", "-o", folder / name, "--now", NOW]
+    answer = run("sign", folder / "device.json", *words)
+    assert answer.status == 2
+    assert f"such as {name.partition('.')[0]}.dsse.json" in answer.errors
+    assert (folder / "device.json").read_bytes() == before
+    assert not (folder / name).exists() or name == "device.json"
+
+
+def test_an_envelope_may_replace_itself(run, folder):
+    signed = folder / "device.dsse.json"
+    for document, key in (("device.json", "vendor"), ("device.dsse.json", "stranger")):
+        words = ["--key", folder / f"{key}.pem", "-o", signed, "--now", NOW]
+        assert run("sign", folder / document, *words).status == 0
+    assert len(json.loads(signed.read_bytes())["signatures"]) == 2
+
+
+def test_standard_input_is_signed_into_a_file_that_is_there(run, folder):
+    text = (folder / "device.json").read_bytes()
+    words = ["--key", folder / "vendor.pem", "-o", folder / "device.json", "--now", NOW]
+    assert run("sign", "-", *words, stdin=text).status == 0
