@@ -54,7 +54,8 @@ def levels(document: CapabilityDescriptor, _: Context) -> Iterator[Breach]:
                 ("memories", inner.place, "capacity_bytes_per_instance"),
                 f"{inner.name} has {inner.capacity} bytes over all instances, more than twice the "
                 f"{outer.capacity} of {outer.name}; likely: a total given for each instance, or "
-                "level counted from the memory instead of the engine",
+                "level counted from the memory instead of the engine; a cache before main memory "
+                "that other processors share may be so small",
             )
         for member, rate in inner.rates.items():
             beyond = outer.rates.get(member)

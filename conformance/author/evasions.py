@@ -148,6 +148,13 @@ def _descriptors(book: Book) -> None:
         "what is cut from a device is a slice, and is judged as one",
         ("/subject/parent_digest", identity(DEVICE)),
     )
+    page.good(
+        "evasions-accelerator-of-cores",
+        "ACP-I03",
+        "accelerators are made of the cores of general-purpose processors too",
+        ("/subject/device_class", "npu"),
+        ("/subject/arch", ["riscv64:v"]),
+    )
 
 
 def _slices(book: Book) -> None:

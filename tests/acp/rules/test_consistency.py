@@ -127,6 +127,11 @@ def test_i03_software(component, name, version, broken):
         ("vendor.example/box", "cuda:sm_90a", False),
         ("gpu", "vendor.example/isa:7", False),
         ("gpu", "who knows", False),
+        ("npu", "riscv64:v", False),
+        ("gpu", "riscv64:v", True),
+        ("cpu", "tensilica:lx7", False),
+        ("npu", "amd-fpga:versal", False),
+        ("cpu", "oneapi:spir64_x86_64", False),
     ],
 )
 def test_i03_architecture_and_class(kind, arch, broken):
