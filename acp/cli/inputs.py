@@ -180,3 +180,16 @@ def expand(paths: tuple[Path, ...], *, yaml: bool = False) -> list[Path]:
             raise FileRefusedError(str(path), Diagnostic("ENV-F1", Severity.ERROR, "", reason))
         found += inside
     return found
+
+
+def envelope_of(path: Path) -> bytes:
+    """Return the bytes of a file that should hold an envelope, which others judge.
+
+    Raises:
+        FileRefusedError: The file cannot be read (ENV-F1), or is YAML by its name (ENV-E1).
+    """
+    with about(path):
+        if path.suffix in YAML:
+            reason = "this is YAML, and an envelope is JSON: sign the document first, 'acp sign'"
+            raise SignatureError.because("ENV-E1", reason)
+        return files.read(path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from acp import files
+from acp.cli.inputs import envelope_of
 from acp.cli.options import (
     FILE,
     domain,
@@ -17,7 +17,7 @@ from acp.cli.options import (
     policy_option,
     understand_option,
 )
-from acp.cli.output import Command, Outcome, about
+from acp.cli.output import Command, Outcome
 from acp.cli.registry_options import (
     listed_outcome,
     load_private_keys,
@@ -89,11 +89,10 @@ def publish(
         load_private_keys(online_keys, passphrase_file),
         frozenset(understood),
     )
-    envelopes = []
-    for path in _envelopes(paths):
-        with about(path):
-            envelopes.append(files.read(path))
-    listed = list_documents(publisher, envelopes, issuers=renewed)
+    found = _envelopes(paths)
+    envelopes = [envelope_of(path) for path in found]
+    names = tuple(map(str, found))
+    listed = list_documents(publisher, envelopes, names=names, issuers=renewed)
     return listed_outcome(listed, f"listed for {', '.join(listed.issuers)}:")
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from acp import files
 from acp.cli.beside import Companions, companion_options, not_given
+from acp.cli.inputs import envelope_of
 from acp.cli.options import FILE, load_policy, now_option, policy_option, understand_option
 from acp.cli.output import Command, Finding, Outcome, about, findings, one_line, progress
 from acp.diagnostics import Refused
@@ -72,7 +72,7 @@ def verify(
     for path in progress(paths, "files"):
         try:
             accepted = accept(
-                files.read(path),
+                envelope_of(path),
                 policy,
                 now=now,
                 status_lists=lists,
@@ -100,7 +100,7 @@ def _status_lists(
     """
     from acp.acceptance import accept_status_list
 
-    given = [(path, files.read(path)) for path in status_files]
+    given = [(path, envelope_of(path)) for path in status_files]
     lists: list[StatusList] = []
     for _ in ("by itself", "beside all others"):
         # An old list may come before the newer one.

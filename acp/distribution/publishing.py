@@ -16,6 +16,7 @@ from tuf.api.metadata import Metadata, TargetFile, Targets
 from acp import dsse
 from acp.acceptance import Accepted, accept
 from acp.canonical import canonicalize
+from acp.diagnostics import FileRefusedError, Refused
 from acp.distribution.listing import Listing
 from acp.distribution.names import Reference, RegistryError, document_path, status_path
 from acp.distribution.operating import is_signed_by_any, lacks
@@ -75,28 +76,44 @@ class Listed:
 
 
 def publish(
-    publisher: Publisher, envelopes: Sequence[bytes], *, issuers: Collection[str] = ()
+    publisher: Publisher,
+    envelopes: Sequence[bytes],
+    *,
+    names: Sequence[str] = (),
+    issuers: Collection[str] = (),
 ) -> Listed:
     """List documents in a registry. All are listed, or none.
 
     Args:
         publisher: Who, and where.
         envelopes: Signed documents.
+        names: What to call each of them in a refusal, if anything.
         issuers: Issuers whose role is signed anew also without a document.
 
     Raises:
         RegistryError: REG-P4, a document may not be listed; REG-S3, a status list may not follow
             the published one; REG-P3, an issuer has no delegation, or no key counts for it.
         Refused: A document is not acceptable under the publisher's policy.
+        FileRefusedError: In place of these, where the document has a name.
     """
     with publisher.repository.locked():
         changes = {issuer: _Change(publisher, issuer) for issuer in issuers}
-        for envelope in envelopes:
-            accepted = _accepted(publisher, envelope)
-            if accepted.issuer not in changes:
-                changes[accepted.issuer] = _Change(publisher, accepted.issuer)
-            changes[accepted.issuer].add(accepted, envelope)
+        for place, envelope in enumerate(envelopes):
+            try:
+                _add(publisher, changes, envelope)
+            except Refused as refusal:
+                if place >= len(names):
+                    raise
+                raise FileRefusedError(names[place], *refusal.diagnostics) from refusal
         return _finish(publisher, list(changes.values()))
+
+
+def _add(publisher: Publisher, changes: dict[str, _Change], envelope: bytes) -> None:
+    """List a document in the change of its issuer's role."""
+    accepted = _accepted(publisher, envelope)
+    if accepted.issuer not in changes:
+        changes[accepted.issuer] = _Change(publisher, accepted.issuer)
+    changes[accepted.issuer].add(accepted, envelope)
 
 
 def revoke(

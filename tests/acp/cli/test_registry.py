@@ -252,3 +252,14 @@ def test_without_the_extra_it_says_what_to_install(place, words):
     assert done.returncode == 1
     assert "ENV-F3" in done.stderr
     assert "pip install 'acp-cep[registry]'" in done.stderr
+
+
+def test_what_is_refused_is_told_of_its_file(begun, run, sign):
+    sign(descriptor(), "strange", key="stranger")
+    (begun / "device.yaml").write_text("spec: acp/1\n", encoding="utf-8")
+    line = ("--policy", "policy.json", *LISTING, "--now", NOW, "--format", "json")
+    for name, code in (("strange.dsse.json", "ENV-T1"), ("device.yaml", "ENV-E1")):
+        answer = run("publish", "registry", "device.dsse.json", name, *line)
+        assert [(one["file"], one["code"]) for one in answer.json["diagnostics"]] == [(name, code)]
+        answer = run("verify", name, *line[:2], *line[-4:])
+        assert [(one["file"], one["code"]) for one in answer.json["diagnostics"]] == [(name, code)]
