@@ -36,14 +36,15 @@ class Opened(NamedTuple):
 
     Attributes:
         kind: What it says it is.
-        judge: Returns the document if it is accepted beside these status lists, or raises Refused.
+        judge: Returns the document if it is accepted beside these status lists and the documents
+            that are held, or raises Refused.
     """
 
     kind: type[Message]
     judge: Judge
 
 
-Judge: TypeAlias = Callable[[tuple[StatusList, ...]], "Message"]
+Judge: TypeAlias = Callable[[tuple[StatusList, ...], Holdings], "Message"]
 
 
 def unsigned(
@@ -69,8 +70,10 @@ def unsigned(
         found = open_input(path)
         document = found.document()
 
-        def judge(lists: tuple[StatusList, ...]) -> Message:
-            context = rules.Context(now=now, status_lists=lists, understood=frozenset(understood))
+        def judge(lists: tuple[StatusList, ...], held: Holdings) -> Message:
+            context = rules.Context(
+                now=now, status_lists=lists, understood=frozenset(understood), held=held
+            )
             broken = rules.check(document, context)
             if any(one.severity is Severity.ERROR for one in broken):
                 raise Refused(*found.placed(broken))
@@ -109,8 +112,10 @@ def signed(
     def opened(path: Path) -> Opened:
         data = files.read(path)
 
-        def judge(lists: tuple[StatusList, ...]) -> Message:
-            return accept(data, policy, now=now, status_lists=lists, understood=understood).document
+        def judge(lists: tuple[StatusList, ...], held: Holdings) -> Message:
+            return accept(
+                data, policy, now=now, status_lists=lists, understood=understood, held=held
+            ).document
 
         payload_type = Envelope.from_bytes(data).payload_type
         kind = documents.SIGNED.get(payload_type)
@@ -120,6 +125,18 @@ def signed(
         return Opened(kind, judge)
 
     return _gathered(others, references, opened, told)
+
+
+class _Known(NamedTuple):
+    """Reference descriptors that were asked for by name.
+
+    Attributes:
+        others: Those that other documents may name.
+        references: Those that others are compared with.
+    """
+
+    others: list[CapabilityDescriptor]
+    references: list[CapabilityDescriptor]
 
 
 @dataclass(slots=True)
@@ -157,31 +174,41 @@ class _Gathering:
         self.waiting = [entry for entry in self.waiting if entry[1].kind is not StatusList]
         known: tuple[StatusList, ...] = ()
         for _ in ("by itself", "beside all others"):
-            judged = [(entry, self._judge(entry, known)) for entry in lists]
+            judged = [(entry, self._judge(entry, known, Holdings())) for entry in lists]
             lists = [entry for entry, document in judged if document is not None]
             known = tuple(document for _, document in judged if isinstance(document, StatusList))
         return known
 
-    def others(
-        self, lists: tuple[StatusList, ...]
-    ) -> tuple[list[Message], list[CapabilityDescriptor]]:
-        """Return the other documents, and the references."""
-        accepted: list[Message] = []
-        trusted: list[CapabilityDescriptor] = []
-        for entry in self.waiting:
-            document = self._judge(entry, lists)
-            if entry[2] and isinstance(document, CapabilityDescriptor):
-                trusted.append(document)
-            elif document is not None:
-                accepted.append(document)
-        return accepted, trusted
+    def others(self, lists: tuple[StatusList, ...], known: _Known) -> Holdings:
+        """Return the other documents and those that are known, each judged by itself first.
+
+        What is accepted so far is judged beside the rest: a record may refute a descriptor, which
+        is then not held, so that no system is judged by it.
+        """
+        held = Holdings()
+        for _ in ("by itself", "beside all others"):
+            judged = [(entry, self._judge(entry, lists, held)) for entry in self.waiting]
+            found = [(entry, document) for entry, document in judged if document is not None]
+            self.waiting = [entry for entry, _ in found]
+            held = Holdings.of(
+                [*(document for entry, document in found if not entry[2]), *known.others],
+                references=[
+                    *(
+                        document
+                        for entry, document in found
+                        if entry[2] and isinstance(document, CapabilityDescriptor)
+                    ),
+                    *known.references,
+                ],
+            )
+        return held
 
     def _judge(
-        self, entry: tuple[Path, Opened, bool], lists: tuple[StatusList, ...]
+        self, entry: tuple[Path, Opened, bool], lists: tuple[StatusList, ...], held: Holdings
     ) -> Message | None:
         path, one, _ = entry
         try:
-            return one.judge(lists)
+            return one.judge(lists, held)
         except Refused as refusal:
             self._refuse(path, refusal)
             return None
@@ -207,8 +234,7 @@ def _gathered(
     for path, is_reference in progress(given, "companions"):
         gathering.open(opened, path, is_reference=is_reference)
     lists = gathering.status_lists()
-    accepted, trusted = gathering.others(lists)
-    held = Holdings.of([*accepted, *_load(other_names)], references=[*trusted, *_load(names)])
+    held = gathering.others(lists, _Known(_load(other_names), _load(names)))
     return Companions(held, lists, tuple(gathering.findings))
 
 

@@ -90,6 +90,18 @@ def test_a_companion_that_is_judged_too_is_told_once(run, beside):
     assert [found["code"] for found in answer.json["diagnostics"]] == ["ENV-S1"]
 
 
+def test_a_companion_that_another_refutes_is_not_held(validate, beside):
+    (beside / "device.json").write_text(json.dumps(FASTER))
+    system = json.loads(json.dumps(UNPLUGGED).replace(digest(descriptor()), digest(FASTER)))
+    (beside / "slice.json").unlink()
+    answer = validate(system, "--with", beside)
+    (found,) = answer.json["diagnostics"]
+    assert (found["code"], found["file"]) == ("ACP-V02", str(beside / "device.json"))
+    assert answer.json["documents"][0]["not_given"] == [digest(FASTER)]
+    (beside / "record.json").unlink()
+    assert "ACP-L01" in {code for code, _ in validate(system, "--with", beside).found}
+
+
 def test_status_lists_revoke(validate, beside):
     entry = {"digest": digest(RECORD), "reason": "x", "effective_at": "2026-01-01T00:00:00Z"}
     (beside / "status.json").write_text(json.dumps(STATUS | {"entries": [entry]}))
