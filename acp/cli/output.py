@@ -157,7 +157,9 @@ class Command(click.Command):
         except Refused as refusal:
             outcome = Outcome(findings=findings(refusal))
         except ImportError as error:
-            outcome = Outcome(findings=findings(_missing(error)))
+            from acp.cli.extras import missing
+
+            outcome = Outcome(findings=findings(missing(error, self.name)))
         self.answer(ctx, outcome)
 
     @staticmethod
@@ -219,8 +221,25 @@ class LazyGroup(click.Group):
         try:
             joined: click.Command = self._joined()[cmd_name].load()
         except ImportError as error:
-            return _unavailable(cmd_name, _missing(error))
+            from acp.cli.extras import missing
+
+            return _unavailable(cmd_name, missing(error, cmd_name))
         return joined
+
+    @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is called; where there is none, say which may be meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=2)
+            if near and "did you mean" not in error.message.lower():
+                error.message += f" Did you mean {' or '.join(near)}?"
+            raise
 
     @override
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -347,40 +366,3 @@ def _unavailable(name: str, refusal: Refused) -> click.Command:
         help=f"Not available: {refusal.diagnostics[0].message}",
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     )
-
-
-def _missing(error: ImportError) -> Refused:
-    """Return the refusal for a package that an extra of this distribution would install.
-
-    Raises:
-        ImportError: No extra brings it, so that its absence is a fault of this software.
-    """
-    module = (error.name or "").partition(".")[0]
-    extra = _extra_with(module)
-    if extra is None:
-        raise error
-    reason = "is not installed" if isinstance(error, ModuleNotFoundError) else f"fails: {error}"
-    message = (
-        f"this command needs the package {module!r}, which {reason}; "
-        f"install it with: pip install '{DISTRIBUTION}[{extra}]'"
-    )
-    return Refused.because("ENV-F3", message)
-
-
-def _extra_with(module: str) -> str | None:
-    """Return the smallest extra of this distribution that installs `module`, or None."""
-    from importlib.metadata import PackageNotFoundError, requires
-
-    try:
-        requirements = requires(DISTRIBUTION) or []
-    except PackageNotFoundError:
-        return None
-    brings: dict[str, set[str]] = {}
-    for requirement in requirements:
-        name = re.match(r"[A-Za-z0-9._-]+", requirement)
-        extra = re.search(r"extra == ['\"]([^'\"]+)", requirement)
-        if extra and name:
-            package = name.group().lower().replace("-", "_")
-            brings.setdefault(extra.group(1), set()).add(package)
-    fitting = [extra for extra, packages in brings.items() if module.lower() in packages]
-    return min(fitting, key=lambda extra: (len(brings[extra]), extra), default=None)

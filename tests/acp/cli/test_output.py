@@ -138,6 +138,24 @@ def test_the_smallest_extra_is_named():
     assert "pip install 'acp-cep[runtime]'" in one["message"]
 
 
+@pytest.mark.parametrize(
+    ("command", "module", "extra"),
+    [
+        ("probe", "numpy", "probe"),
+        ("measure", "numpy", "measure"),
+        ("measure", "numba", "measure"),
+        ("probe", "matplotlib", "plot"),
+    ],
+)
+def test_the_extra_of_a_command_is_named_if_it_helps(command, module, extra):
+    @click.command(command, cls=Command)
+    def lacking():
+        raise ModuleNotFoundError("no", name=module)
+
+    answer = json.loads(invoke(None, "--format", "json", command=lacking).stdout)
+    assert f"pip install 'acp-cep[{extra}]'" in answer["diagnostics"][0]["message"]
+
+
 def test_a_package_of_an_extra_that_is_broken():
     result = invoke(raising(ImportError("libfoo.so not found", name="openvino")))
     assert result.exit_code == 1
@@ -226,6 +244,7 @@ def test_group_does_not_hide_faults_of_joined_commands(group):
 
 def test_group_knows_no_other_command(group):
     assert invoke(None, "other", command=group).exit_code == 2
+    assert "Did you mean lazy?" in invoke(None, "lzy", command=group).stderr
 
 
 def test_progress_is_silent_unless_a_terminal_waits(monkeypatch, capsys):
