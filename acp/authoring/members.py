@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from acp.canonical import JsonValue
 
 _NUMBERS: Final = ("uint64", "positive_uint64", "int64")
+_ONE_LINE: Final = r"(?!\n)"
+"""What patterns of the schemas end with besides those of the documents."""
 _QUOTED: Final = re.compile(r"`([^`]+)`")
 _COMMON: Final = ("f16", "gpu", "pcie5")
 """Registered tokens that are shown rather than the first of their registry."""
@@ -136,7 +138,19 @@ class Member(NamedTuple):
             raise ValueError(f"{self.name} is one of {', '.join(self.choices)}, not {text!r}")
         if self.is_object or self.entries is not None or self.values is not None:
             raise ValueError(f"{self.name} has members of its own; name one of them")
+        self._require_form(text)
         return text
+
+    def _require_form(self, text: str) -> None:
+        from acp.v1.formats import HINTS
+
+        resolved = self.resolved
+        pattern = str(resolved.get("pattern", ""))
+        if re.search(pattern, text) is None:
+            allowed = HINTS.get(pattern.removesuffix(_ONE_LINE), "of that form")
+            raise ValueError(f"{text[:60]!r} is not {allowed}")
+        if len(text) > resolved.get("maxLength", len(text)):
+            raise ValueError(f"{self.name} has at most {resolved['maxLength']} characters")
 
     def example(self) -> JsonValue:
         """Return a value that shows what may stand here."""

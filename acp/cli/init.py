@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from acp import files
+from acp.cli import hints
 from acp.cli.descriptors import complete_reference, descriptors, reference_input
 from acp.cli.options import FILE, domain, now_option, together, uri
 from acp.cli.output import Command, Finding, Outcome, findings, one_line
 from acp.diagnostics import Diagnostic, Refused, Severity
 
 if TYPE_CHECKING:
-    from acp.authoring import Draft
+    from acp.authoring import Draft, Member
+    from acp.canonical import JsonValue
     from acp.v1.capability import CapabilityDescriptor
 
 _BASES: Final = ("VENDOR_CLAIM", "DERIVED", "MEASURED", "THIRD_PARTY", "ESTIMATED")
@@ -72,30 +74,30 @@ _CLAIMS: Final = (
         "engines",
         multiple=True,
         metavar="MEMBERS",
-        help="id=tensor,kind=MATRIX,count=528,clock_hz=1.83GHz. Can be repeated.",
+        help="What computes: id=tensor,kind=MATRIX,count=528. Can be repeated.",
     ),
     click.option(
         "--rate",
         "rates",
         multiple=True,
         metavar="MEMBERS",
-        help="engine=tensor,a=f16,acc=f32,peak_ops_per_s=989.4T; b is a, out is acc or a, and "
-        "sparsity is dense where not said. Can be repeated.",
+        help="Peak rate, of the last engine or of engine=tensor: a=f16,acc=f32, as in the example. "
+        "b is a, out is acc or a, and sparsity is dense where not said. Can be repeated.",
     ),
     click.option(
         "--memory",
         "memories",
         multiple=True,
         metavar="MEMBERS",
-        help="id=hbm,kind=hbm3,role=DEVICE,instances=5,capacity_bytes_per_instance=16GiB,"
-        "combined_bytes_per_s=3.35T. Can be repeated.",
+        help="What holds data: id=hbm,kind=hbm3,role=DEVICE, with capacity, instances and rates "
+        "as in the example. Can be repeated.",
     ),
     click.option(
         "--op",
         "ops",
         multiple=True,
         metavar="MEMBERS",
-        help="op=cep-core/1:mm,engine=tensor,dtypes=f16+bf16,acc=f32. Can be repeated.",
+        help="Operation: op=cep-core/1:mm,dtypes=f16+bf16, with engine and acc. Can be repeated.",
     ),
     click.option(
         "--set",
@@ -116,9 +118,12 @@ _CLAIMS: Final = (
         "acp init -o e100.yaml\n"
         "acp init --like h100-sxm --issuer example.com --model E100 -o e100.yaml\n"
         "acp init --issuer example.com --model E100 --device-class gpu \\\n"
-        "    --engine id=tensor,kind=MATRIX --rate a=f16,acc=f32,peak_ops_per_s=989.4T \\\n"
-        "    --memory id=hbm,kind=hbm3,role=DEVICE,capacity_bytes_per_instance=80GiB \\\n"
-        "    --op op=cep-core/1:mm,dtypes=f16 --basis VENDOR_CLAIM -o e100.yaml"
+        "    --engine id=tensor,kind=MATRIX,count=528,clock_hz=1.83GHz \\\n"
+        "    --rate engine=tensor,a=f16,acc=f32,peak_ops_per_s=989.4T \\\n"
+        "    --memory id=hbm,kind=hbm3,role=DEVICE,instances=5,capacity_bytes_per_instance=16GiB,"
+        "combined_bytes_per_s=3.35T \\\n"
+        "    --op op=cep-core/1:mm,engine=tensor,dtypes=f16+bf16,acc=f32 \\\n"
+        "    --basis VENDOR_CLAIM --source https://example.com/e100.pdf -o e100.yaml"
     ),
 )
 @click.option(
@@ -198,9 +203,13 @@ def _state(draft: Draft, given: dict[str, Any]) -> None:
     Raises:
         click.BadParameter: One of them says what a descriptor cannot.
     """
+    from acp.authoring import descriptor
+
     subject = draft.value.setdefault("subject", {})
-    named = ("scope", "vendor", "model", "device_class", "unit_id")
-    subject |= {name: given[name] for name in named if given[name] is not None}
+    members = descriptor().member("subject")
+    for name in ("scope", "vendor", "model", "device_class", "unit_id"):
+        if given[name] is not None:
+            subject[name] = _value(members.member(name), given[name])
     subject |= {"arch": list(given["arch"])} if given["arch"] else {}
     if given["uri"] is not None:
         draft.value["uri"] = given["uri"]
@@ -211,6 +220,19 @@ def _state(draft: Draft, given: dict[str, Any]) -> None:
                 add(draft, text)
             except ValueError as error:
                 raise click.BadParameter(str(error), param_hint=f"--{option}") from error
+
+
+def _value(member: Member, text: str) -> JsonValue:
+    """Return what an option says of a member of the subject.
+
+    Raises:
+        click.BadParameter: The member cannot have this value.
+    """
+    try:
+        return member.value(text)
+    except ValueError as error:
+        option = f"--{member.name.replace('_', '-')}"
+        raise click.BadParameter(str(error), param_hint=option) from error
 
 
 _PLURAL: Final = {"memory": "memories", "set": "members"}
@@ -263,6 +285,7 @@ def _add_op(draft: Draft, text: str) -> None:
     if not op or engine is None or members:
         wrong = f"{', '.join(members)} is none of its members" if members else "what is missing"
         raise ValueError(f"an operation has op, engine, dtypes and acc; {wrong}")
+    hints.operation(op)
     variant: dict[str, Any] = {"engine": engine}
     if dtypes:
         variant["operands"] = {"*": {"dtypes": dtypes.split("+")}}

@@ -237,9 +237,10 @@ class LazyGroup(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=2)
-            if near and "did you mean" not in error.message.lower():
-                error.message += f" Did you mean {' or '.join(near)}?"
-            raise
+            if not near or "did you mean" in error.message.lower():
+                raise
+            meant = f"{error.message} Did you mean {' or '.join(near)}?"
+            raise click.UsageError(meant, ctx) from None
 
     @override
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

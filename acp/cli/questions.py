@@ -148,6 +148,10 @@ def _prompt(name: str, choices: Sequence[str], default: str | None) -> str | Non
         f"{name}{shown}", default=default or "", show_default=default is not None, err=True
     ).strip()
     near = difflib.get_close_matches(text, choices, n=1)
-    if near and text not in choices and click.confirm(f"Did you mean {near[0]}?", err=True):
+    if (
+        near
+        and text not in choices
+        and click.confirm(f"Did you mean {near[0]}?", default=True, err=True)
+    ):
         return near[0]
     return text or None

@@ -113,6 +113,11 @@ def test_what_breaks_a_rule_is_said_at_once(run, file):
         "no operation": (["--op", "engine=a"], "an operation has op"),
         "no path": (["--set", "power"], "is not PATH=VALUE"),
         "no issuer": (["--issuer", "Example"], "DNS name"),
+        "no class": (["--device-class", "GPU"], "a token of lower-case letters"),
+        "no opset": (["--engine", "id=a", "--op", "op=mm"], "did you mean cep-core/1:mm?"),
+        "no dtype's form": (["--engine", "id=a", "--rate", "a=F16"], "'F16' is not a token"),
+        "no sparsity": (["--engine", "id=a", "--rate", "a=f16,sparsity=2-4"], "n:m such as"),
+        "long model": (["--model", "x" * 999], "at most 256 characters"),
         "no reference": (["--like", "h1000-sxm"], "did you mean"),
         "no output": (["--model", "X"], "Missing option '-o'"),
     }.values(),
@@ -127,7 +132,8 @@ def test_wrong_usage(run, file, words, told):
 
 def test_it_asks_on_a_terminal(file):
     answers = [
-        "example.com", "", "E100", "gpuu", "y", "",  # issuer, vendor, model, class, scope
+        # issuer, which is a name, vendor, model, class, scope
+        "https://example.com", "example.com", "", "E100", "gpuu", "", "",
         "y", "tensor", "MATRIX", "528", "1.83GHz",
         "y", "f16", "", "f32", "", "", "989.4T", "n", "n",  # a rate; no more rates nor engines
         "y", "hbm", "hbm3", "DEVICE", "", "lots", "80GiB", "", "n",
