@@ -7,10 +7,10 @@ would have looked there looks nowhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import click
 
@@ -29,6 +29,9 @@ from acp.v1.status import StatusList
 if TYPE_CHECKING:
     from acp.message import Message
     from acp.policy import TrustPolicy
+
+
+_NOTHING: Final = Holdings()
 
 
 class Opened(NamedTuple):
@@ -174,7 +177,7 @@ class _Gathering:
         self.waiting = [entry for entry in self.waiting if entry[1].kind is not StatusList]
         known: tuple[StatusList, ...] = ()
         for _ in ("by itself", "beside all others"):
-            judged = [(entry, self._judge(entry, known, Holdings())) for entry in lists]
+            judged = [(entry, self._judge(entry, known)) for entry in lists]
             lists = [entry for entry, document in judged if document is not None]
             known = tuple(document for _, document in judged if isinstance(document, StatusList))
         return known
@@ -183,11 +186,12 @@ class _Gathering:
         """Return the other documents and those that are known, each judged by itself first.
 
         What is accepted so far is judged beside the rest: a record may refute a descriptor, which
-        is then not held, so that no system is judged by it.
+        is then not held, so that no system is judged by it. That is no fault of the document that
+        the command is about, which may be the descriptor's next revision: it is a warning.
         """
         held = Holdings()
-        for _ in ("by itself", "beside all others"):
-            judged = [(entry, self._judge(entry, lists, held)) for entry in self.waiting]
+        for severity in (Severity.ERROR, Severity.WARNING):
+            judged = [(entry, self._judge(entry, lists, held, severity)) for entry in self.waiting]
             found = [(entry, document) for entry, document in judged if document is not None]
             self.waiting = [entry for entry, _ in found]
             held = Holdings.of(
@@ -204,18 +208,28 @@ class _Gathering:
         return held
 
     def _judge(
-        self, entry: tuple[Path, Opened, bool], lists: tuple[StatusList, ...], held: Holdings
+        self,
+        entry: tuple[Path, Opened, bool],
+        lists: tuple[StatusList, ...],
+        held: Holdings = _NOTHING,
+        severity: Severity = Severity.ERROR,
     ) -> Message | None:
         path, one, _ = entry
         try:
             return one.judge(lists, held)
         except Refused as refusal:
-            self._refuse(path, refusal)
+            self._refuse(path, refusal, severity)
             return None
 
-    def _refuse(self, path: Path, refusal: Refused) -> None:
-        if path not in self.told:
-            self.findings += findings(refusal, str(path))
+    def _refuse(self, path: Path, refusal: Refused, severity: Severity = Severity.ERROR) -> None:
+        if path in self.told:
+            return
+        for found in findings(refusal, str(path)):
+            one = found.diagnostic
+            if severity is Severity.WARNING and one.severity is Severity.ERROR:
+                message = f"left out, since others that are given refute it: {one.message}"
+                one = replace(one, severity=severity, message=message)
+            self.findings.append(Finding(one, found.file))
 
 
 def _gathered(

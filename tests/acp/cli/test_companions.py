@@ -97,6 +97,8 @@ def test_a_companion_that_another_refutes_is_not_held(validate, beside):
     answer = validate(system, "--with", beside)
     (found,) = answer.json["diagnostics"]
     assert (found["code"], found["file"]) == ("ACP-V02", str(beside / "device.json"))
+    assert (answer.status, found["severity"]) == (0, "warning")
+    assert found["message"].startswith("left out, since others that are given refute it: found 7")
     assert answer.json["documents"][0]["not_given"] == [digest(FASTER)]
     (beside / "record.json").unlink()
     assert "ACP-L01" in {code for code, _ in validate(system, "--with", beside).found}
