@@ -2202,4 +2202,20 @@ TEXTS: Final = {
             'What to do: Load it again.'
         ),
     ),
+    "VAL-A1": RuleText(
+        code=(
+            'VAL-A1'
+        ),
+        place=(
+            'docs/errors.md, Answers of tools'
+        ),
+        demand=(
+            '`acp validate`, a warning: a dtype, a kind of memory or of link, an architecture or a '
+            'device class is not in the registry of this version. Rules that would look at it look '
+            'nowhere.\n'
+            '\n'
+            'What to do: Look at the spelling. What is yours alone is `vendor-domain/word`; what '
+            'should be registered: section 3 says how.'
+        ),
+    ),
 }

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _MOST_PERCENT: Final = 103
 _LEAST_PERCENT: Final = 60
 _REFERENCE_PERCENT: Final = 5
+_SETTINGS: Final = ("power_cap_mw", "ecc", "partition_mode", "clock_policy")
+"""What an operating point and the surroundings of a measurement both state."""
+
 _EXACTLY: Final = "=="
 _SHOWN: Final = 19
 """Characters of a digest that are shown: enough to find the file."""
@@ -149,7 +152,7 @@ class _Judged:
     def __init__(self, document: CapabilityDescriptor) -> None:
         self.digest = digest(document.subject.to_json())
         self._unit = document.subject.unit_id
-        self._cap = document.operating_point.power_cap_mw
+        self._point = document.operating_point
         stated = {(one.component, one.name, one.version_range): one for one in document.software}
         self._software = tuple(stated.values())
 
@@ -164,9 +167,10 @@ class _Judged:
         """Return why a record of the same subject is not about these software and settings."""
         if self._unit is not None and self._unit != record.unit_id:
             return f"it is about the unit {record.unit_id!r}, not {self._unit!r}"
-        theirs = record.environment.power_cap_mw
-        if self._cap is not None and theirs is not None and self._cap != theirs:
-            return f"it was taken under a power limit of {theirs} mW, not {self._cap}"
+        for setting in _SETTINGS:
+            ours, theirs = getattr(self._point, setting), getattr(record.environment, setting)
+            if ours is not None and theirs is not None and ours != theirs:
+                return f"it was taken with {setting} {theirs!r}, not {ours!r}"
         used: dict[str, list[Software]] = {}
         for one in record.environment.software:
             used.setdefault(one.component, []).append(one)

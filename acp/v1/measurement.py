@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from msgspec import field
 
-from acp.fields import Entries, Items, JsonObject, Maybe, PositiveUint64, Uint64
+from acp.fields import Bool, Entries, Items, JsonObject, Maybe, PositiveUint64, Uint64
 from acp.message import Message
 from acp.v1.capability import Software
 from acp.v1.formats import (
@@ -34,6 +34,9 @@ class Environment(Message, frozen=True, kw_only=True):
         power_cap_mw: Power limit in force, in milliwatts.
         clocks: Clocks in force, in hertz, by name.
         ambient_mdegc: Temperature of the surroundings, in thousandths of a degree Celsius.
+        ecc: Error correction of the device's memory was on.
+        partition_mode: Name of the partitioning in force.
+        clock_policy: How clocks were governed, such as `boost` or `fixed`.
     """
 
     PROTO_NAME: ClassVar[str] = "acp.v1.Environment"
@@ -42,6 +45,9 @@ class Environment(Message, frozen=True, kw_only=True):
     power_cap_mw: Maybe[Uint64] = None
     clocks: Annotated[dict[Text2048, Uint64], Entries()] = field(default_factory=dict)
     ambient_mdegc: Maybe[Uint64] = None
+    ecc: Maybe[Bool] = None
+    partition_mode: Maybe[Text128] = None
+    clock_policy: Maybe[Text128] = None
 
 
 class Method(Message, frozen=True, kw_only=True):

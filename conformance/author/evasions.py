@@ -17,6 +17,7 @@ def write() -> Book:
     """Write the area of evasions down."""
     book = Book("evasions", "holdings")
     _records(book)
+    _settings(book)
     _points(book)
     _links(book)
     _descriptors(book)
@@ -60,6 +61,31 @@ def _records(book: Book) -> None:
     ):
         reference = ("/provenance/1/measurement_ref", identity(record))
         builds.bad(f"evasions-no-{name}", "ACP-V01", mutation, why, reference)
+
+
+def _settings(book: Book) -> None:
+    """Evidence that was taken in another setting than the descriptor is about."""
+    around = {"ecc": True, "partition_mode": "half", "clock_policy": "fixed"}
+    record = edited(SEEN, *((f"/environment/{name}", value) for name, value in around.items()))
+    page = held(
+        book,
+        "evasions-settings",
+        "ACP-V01 ACP-V02",
+        "the record was taken in the setting of the operating point",
+        edited(
+            _measured(record),
+            *((f"/operating_point/{name}", value) for name, value in around.items()),
+        ),
+        kind=CAPABILITY_DESCRIPTOR,
+        records=(text(record),),
+    )
+    why = "error correction, partitioning and clocks change every number"
+    for name, value in (("ecc", False), ("partition_mode", "whole"), ("clock_policy", "boost")):
+        mutation = f"`{name}` is {value!r}".replace("False", "false")
+        path = f"/operating_point/{name}"
+        page.bad(
+            f"evasions-other-{name.replace('_', '-')}", "ACP-V01", mutation, why, (path, value)
+        )
 
 
 def _points(book: Book) -> None:

@@ -81,6 +81,9 @@ class Circumstances:
             environment=Environment(
                 software=(*self.device.software, *_harness_software(points)),
                 power_cap_mw=point.power_cap_mw,
+                ecc=point.ecc,
+                partition_mode=point.partition_mode,
+                clock_policy=point.clock_policy,
                 clocks={"cpu": hz} if (hz := clock_hz()) else {},
             ),
             method=Method(

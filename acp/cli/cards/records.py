@@ -40,6 +40,9 @@ def measurement(document: MeasurementRecord) -> str:
                 "surroundings",
                 [
                     None if cap is None else f"power cap {watts(cap)}",
+                    None if around.ecc is None else f"ecc {'on' if around.ecc else 'off'}",
+                    around.partition_mode,
+                    None if around.clock_policy is None else f"clocks {around.clock_policy}",
                     *(f"{name} at {decimal(hz, 'Hz')}" for name, hz in around.clocks.items()),
                     None if heat is None else f"{scaled(heat, 1000)} °C around it",
                 ],

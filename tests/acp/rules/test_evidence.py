@@ -103,6 +103,25 @@ def test_a_point_is_about_the_memory_that_it_names(op, counts):
     assert places(descriptor(), records=[record]) == ([("ACP-V02", path)] if counts else [])
 
 
+@pytest.mark.parametrize(
+    ("setting", "stated", "other"),
+    [
+        ("power_cap_mw", "700000", "300000"),
+        ("ecc", True, False),
+        ("partition_mode", "whole", "half"),
+        ("clock_policy", "boost", "fixed"),
+    ],
+)
+def test_a_record_in_another_setting_neither_verifies_nor_refutes(setting, stated, other):
+    point = {"name": "default", setting: stated}
+    for seen, codes in ((stated, ["ACP-V02"]), (..., ["ACP-V02"]), (other, ["ACP-V01"])):
+        record = changed(RECORD, "/points/0/p50", "1000")
+        record = changed(record, "/environment/power_cap_mw", ...)
+        record = record if seen is ... else changed(record, f"/environment/{setting}", seen)
+        value = changed(measured(operating_point=point), REF, digest(record))
+        assert {one.code for one in found(value, records=[record])} == set(codes)
+
+
 def test_a_unit_is_measured_itself():
     subject = {**descriptor()["subject"], "scope": "UNIT", "unit_id": "E100-0001"}
     record = RECORD | {"subject_digest": digest(subject)}
