@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from acp.cli.beside import Companions, companion_options, not_given
+from acp.cli.hints import unregistered_tokens
 from acp.cli.inputs import expand, open_input
 from acp.cli.options import FILE, now_option, understand_option
 from acp.cli.output import Command, Finding, Outcome, findings, one_line, progress
@@ -42,6 +43,8 @@ def validate(
 
     What a document says of others is judged by those that --with gives: ports of a system's nodes,
     slices by the whole, claims by measurement records.
+
+    A token that no registry has is allowed, and a warning VAL-A1, since it is most often a slip.
     """
     from acp import rules
 
@@ -65,7 +68,8 @@ def validate(
             opened = open_input(path)
             kind = opened.kind.__name__
             document = opened.document()
-            diagnostics = opened.placed(rules.check(document, context))
+            broken = (*rules.check(document, context), *unregistered_tokens(document))
+            diagnostics = opened.placed(broken)
         except Refused as refusal:
             found += findings(refusal, str(path))
             judged.append({"file": str(path), "ok": False})

@@ -27,7 +27,7 @@ MODULES: Final = {
 
 _RULE: Final = re.compile(r"^\*\*([A-Z]{3}-[A-Z]\d+)\*\*[ \n]", re.MULTILINE)
 _ROW: Final = re.compile(
-    r"^\| ((?:CEP|RUN|MAT|DIF|MUT)-[A-Z]\d+) \| (.+?) \|(?: (.+?) \|)?$", re.MULTILINE
+    r"^\| ((?:CEP|RUN|VAL|MAT|DIF|MUT)-[A-Z]\d+) \| (.+?) \|(?: (.+?) \|)?$", re.MULTILINE
 )
 _LINK: Final = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 _SCOPE: Final = re.compile(r"^(?:\(error\)|(\((?:error|warning)(?:; [^)]*)?\)))\. ")

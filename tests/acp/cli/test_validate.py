@@ -203,3 +203,49 @@ def test_wrong_usage_is_status_2(run, words):
     assert answer.status == 2
     assert answer.text == ""
     assert "Usage: " in answer.errors
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "hint"),
+    [
+        ("/ops/0/variants/0/numerics/acc", "fp32", "'fp32' is not in the registry dtypes"),
+        ("/memories/0/kind", "hbm", "did you mean hbm"),
+        ("/subject/device_class", "gppu", "did you mean gpu?"),
+        ("/subject/arch", ["sm_90a"], "registry architectures"),
+        ("/ops/0/variants/0/operands/*/dtypes", ["fp16", "f16"], "did you mean f16?"),
+    ],
+)
+def test_a_token_that_no_registry_has_is_a_warning(validate, path, token, hint):
+    answer = validate(changed(descriptor(), path, token))
+    assert answer.status == 0
+    [one] = [one for one in answer.json["diagnostics"] if one["code"] == "VAL-A1"]
+    assert one["severity"] == "warning"
+    assert one["path"].startswith(path)
+    assert hint in one["message"]
+
+
+def test_kinds_of_links_are_looked_up_too(validate):
+    answer = validate(changed(SYSTEM, "/links/0/kind", "nvlnk"))
+    assert ("VAL-A1", "/links/0/kind") in answer.found
+
+
+def test_a_token_with_an_owner_needs_no_registry(validate):
+    answer = validate(changed(descriptor(), "/memories/0/kind", "example.com/hbm9"))
+    assert "VAL-A1" not in [code for code, _ in answer.found]
+
+
+def test_a_token_is_told_once_and_not_without_end(validate):
+    rates = [dict(descriptor()["engines"][0]["rates"][0], a=f"f{n}", b="fp16") for n in range(99)]
+    found = validate(changed(descriptor(), "/engines/0/rates", rates)).found
+    assert [code for code, _ in found].count("VAL-A1") == 16
+
+
+def test_a_token_below_an_operand_of_any_name_has_a_place(run, folder):
+    value = descriptor()
+    value["ops"][0]["variants"][0]["operands"]["a/b~c"] = {"dtypes": ["fp16"]}
+    (folder / "device.json").write_text(json.dumps(value), encoding="utf-8")
+    assert run("convert", folder / "device.json", folder / "device.yaml").status == 0
+    answer = run("validate", folder / "device.yaml", "--now", NOW, "--format", "json")
+    [one] = [one for one in answer.json["diagnostics"] if one["code"] == "VAL-A1"]
+    assert one["path"] == "/ops/0/variants/0/operands/a~1b~0c/dtypes/0"
+    assert one["line"] > 1
