@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
 from operator import attrgetter
@@ -100,13 +102,18 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False)
 
 def _decoded(kind: type[Message], data: bytes) -> Any:
     """Return the message of a text, or None if anything about it is wrong or unusual."""
-    if b"null" in data:  # which the decoder takes for absence
-        return None
     try:
         message = _decoder(kind).decode(data)
     except (msgspec.DecodeError, RecursionError):
         return None
-    return message if _in_order(kind, [message]) else None
+    found = _Open()
+    if not _looked_over(kind, [message], found):
+        return None
+    # Vendor data may hold null; anywhere else the decoder has taken it for absence.
+    if b"null" in data and data.count(b"null") != found.nulls:
+        return None
+    matching = all(_matches(pattern, texts - {None}) for pattern, texts in found.texts.items())
+    return message if matching else None
 
 
 def _explained(kind: type[Message], data: bytes) -> Any:
@@ -136,12 +143,12 @@ def _read(kind: Any, value: object) -> Any:
 _Getter: TypeAlias = Callable[[Any], Any]
 
 
-def _in_order(kind: type[Message], messages: list[Any]) -> bool:
-    """Tell whether decoded messages are what the decoder leaves open."""
-    texts: dict[str, set[str | None]] = {}
-    return _looked_over(kind, messages, texts) and all(
-        _matches(pattern, found - {None}) for pattern, found in texts.items()
-    )
+@dataclass(slots=True)
+class _Open:
+    """What the decoder leaves open: strings by their pattern, and nulls where they are allowed."""
+
+    texts: dict[str, set[str | None]] = field(default_factory=lambda: defaultdict(set))
+    nulls: int = 0
 
 
 def _matches(pattern: str, texts: Iterable[Any]) -> bool:
@@ -153,44 +160,38 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-def _looked_over(
-    kind: type[Message], messages: list[Any], texts: dict[str, set[str | None]]
-) -> bool:
+def _looked_over(kind: type[Message], messages: list[Any], found: _Open) -> bool:
     """Gather the strings that have a pattern; tell whether all else is in order."""
     for several in kind.ONEOFS:
         present = attrgetter(*several)
         absent = len(several) - 1
         if any(present(message).count(None) != absent for message in messages):
             return False
-    for get, shape in _open(kind):
-        column = map(get, messages)
-        if isinstance(shape, Text):
-            texts.setdefault(shape.pattern or "", set()).update(column)
-        elif not _column(shape, column, texts):
-            return False
-    return True
+    return all(_column(shape, map(get, messages), found) for get, shape in _open(kind))
 
 
-def _column(shape: Shape, column: Iterable[Any], texts: dict[str, set[str | None]]) -> bool:
+def _column(shape: Shape, column: Iterable[Any], found: _Open) -> bool:
     """Look over one member of all messages of a kind."""
     match shape:
         case Text(pattern=pattern):
-            texts.setdefault(pattern or "", set()).update(column)
+            found.texts[pattern or ""].update(column)
         case Many(element=element):
-            return _column(element, chain.from_iterable(column), texts)
+            return _column(element, chain.from_iterable(column), found)
         case Table(name=name, element=element):
             tables = list(column)
             if name.pattern is not None:
-                texts.setdefault(name.pattern, set()).update(*tables)
+                found.texts[name.pattern].update(*tables)
             inner = chain.from_iterable(table.values() for table in tables)
-            return not _is_open(element) or _column(element, inner, texts)
+            return not _is_open(element) or _column(element, inner, found)
         case Json():
-            return all(map(exact, column))
+            values = list(column)
+            found.nulls += sum(inner is None for inner in _within(values))
+            return all(map(is_exact, _within(values)))
         case One(kind=kind, not_empty=not_empty):
             messages = [message for message in column if message is not None]
             if not_empty and not all(message.to_json() for message in messages):
                 return False
-            return not messages or _looked_over(kind, messages, texts)
+            return not messages or _looked_over(kind, messages, found)
     return True
 
 
@@ -213,8 +214,8 @@ def _is_open(shape: Shape) -> bool:
     return False
 
 
-def exact(value: Any) -> bool:
-    """Tell whether a JSON value holds no numbers but integers that every reader holds exactly."""
+def _within(value: Any) -> Iterator[Any]:
+    """Yield every value within a JSON value that is neither array nor object."""
     pending = [value]
     while pending:
         inner = pending.pop()
@@ -222,11 +223,15 @@ def exact(value: Any) -> bool:
             pending += inner.values()
         elif isinstance(inner, list):
             pending += inner
-        elif isinstance(inner, float) or (
-            isinstance(inner, int) and not -MAX_SAFE_INTEGER <= inner <= MAX_SAFE_INTEGER
-        ):
-            return False
-    return True
+        else:
+            yield inner
+
+
+def is_exact(value: Any) -> bool:
+    """Tell whether a lone JSON value is no number but an integer that all readers hold exactly."""
+    return not isinstance(value, float) and (
+        not isinstance(value, int) or -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER
+    )
 
 
 # --- writing ------------------------------------------------------------------------------------

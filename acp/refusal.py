@@ -19,7 +19,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from acp.diagnostics import Diagnostic, Severity, pointer
-from acp.fields import MAX_SAFE_INTEGER, Blob, Whole64
+from acp.fields import Blob, Whole64
 from acp.members import (
     Choice,
     Flag,
@@ -33,6 +33,7 @@ from acp.members import (
     Text,
     members,
 )
+from acp.message import is_exact
 from acp.v1.formats import HINTS
 
 if TYPE_CHECKING:
@@ -137,9 +138,7 @@ class _Judge:
                 pending += [((*path, name), member) for name, member in inner.items()]
             elif isinstance(inner, list):
                 pending += [((*path, i), element) for i, element in enumerate(inner)]
-            elif isinstance(inner, float) or (
-                isinstance(inner, int) and not -MAX_SAFE_INTEGER <= inner <= MAX_SAFE_INTEGER
-            ):
+            elif not is_exact(inner):
                 message = (
                     f"found the number {_show(inner)}, allowed are integers within ±(2^53 - 1); "
                     "write other numbers as strings"

@@ -22,9 +22,7 @@ KINDS = (*documents.KINDS, Graph, Plan, Statement)
 
 def _document(kind):
     name = "".join(f"-{c.lower()}" if c.isupper() else c for c in kind.__name__)
-    value = json.loads((EXAMPLES / f"{name.removeprefix('-')}.json").read_text())
-    # Vendor data may hold null, which the fast one leaves to the other.
-    return json.loads(json.dumps(value).replace("null", "0"))
+    return json.loads((EXAMPLES / f"{name.removeprefix('-')}.json").read_text())
 
 
 DOCUMENTS = [(kind, _document(kind)) for kind in KINDS]
@@ -89,7 +87,7 @@ SCALARS = st.one_of(
     st.integers(-2, 2),
     st.sampled_from([2**32 - 1, 2**32, 2**53 - 1, 2**53, -(2**53), 2**64, 10**30]),
     st.booleans(),
-    st.sampled_from([1.0, 1.5, 1e300]),
+    st.sampled_from([1.0, 1.5, 1e300, None, "null"]),
 )
 VALUES = st.recursive(
     SCALARS,
@@ -102,9 +100,9 @@ VALUES = st.recursive(
 
 def _alike(kind, value):
     data = json.dumps(value).encode()
-    if b"null" in data:
-        return
-    assert (_decoded(kind, data) is not None) == (refusal.problems(kind, data) == []), data
+    quick, problems = _decoded(kind, data), refusal.problems(kind, data)
+    # A string that says null is unusual enough for the fast one to leave it to the other.
+    assert (quick is not None) == (problems == []) or (quick is None and b"null" in data), data
 
 
 @pytest.mark.parametrize(("kind", "value"), DOCUMENTS, ids=lambda x: getattr(x, "__name__", ""))
@@ -134,7 +132,25 @@ def test_one_change_is_judged_alike(place, change, new):
 
 
 def test_every_member_is_judged_alike_against_every_scalar():
-    odd = ["", "1", "a\n", 0, 1, -1, 2**32, 2**64, True, 1.5, [], {}, ["a"], {"a": 1}, "QQ=="]
+    odd = [
+        None,
+        "null",
+        "",
+        "1",
+        "a\n",
+        0,
+        1,
+        -1,
+        2**32,
+        2**64,
+        True,
+        1.5,
+        [],
+        {},
+        ["a"],
+        {"a": 1},
+        "QQ==",
+    ]
     for kind, document, (*path, last) in PLACES:
         value = copy.deepcopy(document)
         owner = value
