@@ -857,7 +857,10 @@ TEXTS: Final = {
             "`unit_id` (the node's, or where that is absent the slice's), or where there is none one "
             '`host` and `pcie`, are slices of one unit. The profile of each is the one with its '
             "digest, or else the one whose `name` is the slice's `operating_point.partition_mode`. "
-            'What all slices of a unit consume together MUST NOT exceed its counters.'
+            'What all slices of a unit consume together MUST NOT exceed its counters. A unit that '
+            'stands whole in a system stands there once: no two nodes have one descriptor that the '
+            "reader holds and that is not of a slice, and one `unit_id` (the node's, or where that "
+            "is absent the descriptor's), unless they name one `contention_group`."
         ),
         reason=(
             'who divides a thing has no more of it. A plan for eight sevenths of a device does not '

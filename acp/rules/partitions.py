@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from acp.holdings import Holdings
     from acp.rules.figures import Figure, Name
     from acp.v1.capability import Partitions
+    from acp.v1.system import Node
 
 _Excess: TypeAlias = tuple[tuple[str | int, ...], int, int]
 """Where a number stands that is too large, the number, and what it may not exceed."""
@@ -33,9 +34,10 @@ def partitions_of_a_device(document: CapabilityDescriptor, context: Context) -> 
 
 @rule("ACP-Q01", SystemDescriptor)
 def partitions_of_a_system(document: SystemDescriptor, context: Context) -> Iterator[Breach]:
-    """The slices of one unit together take no more than the unit has."""
+    """The slices of one unit together take no more than it has; a whole one stands there once."""
     if not context.held.descriptors:
         return
+    yield from _twice(document, context.held)
     from acp.rules.divided import Cuts, Divided, place_of
 
     cut = Cuts(context.held)
@@ -55,6 +57,25 @@ def partitions_of_a_system(document: SystemDescriptor, context: Context) -> Iter
             judged[key] = unit.excess()
         if judged[key]:
             yield Breach(("nodes", unit.last), judged[key])
+
+
+def _twice(document: SystemDescriptor, held: Holdings) -> Iterator[Breach]:
+    first: dict[tuple[str, str], Node] = {}
+    for j, node in enumerate(document.nodes):
+        device = held.descriptors.get(node.descriptor_digest)
+        if device is None or device.subject.scope == "SLICE":
+            continue
+        unit = node.unit_id or device.subject.unit_id
+        if unit is None:
+            continue
+        other = first.setdefault((node.descriptor_digest, unit), node)
+        shared = node.contention_group
+        if other is not node and (shared is None or shared != other.contention_group):
+            yield Breach(
+                ("nodes", j),
+                f"{node.id!r} is the unit {unit!r}, as {other.id!r} is; remove one, correct the "
+                "unit_id, or say with contention_group that they share silicon",
+            )
 
 
 def _profiles(

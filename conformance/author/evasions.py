@@ -213,6 +213,22 @@ def _systems(book: Book) -> None:
             ("/memory_views", [view, {**view, "initiator": "right", "target": "left"}]),
             ("/power_domains", [{"members": ["left", "right"], "cap_mw": "1000000"}]),
         ),
+        known=[DEVICE],
+    )
+    page.bad(
+        "evasions-unit-twice",
+        "ACP-Q01",
+        "both devices are one unit",
+        "a device that is counted twice has twice the rate",
+        ("/nodes/1/unit_id", "N-1"),
+    )
+    page.good(
+        "evasions-unit-shared",
+        "ACP-Q01",
+        "both are one unit, and say that they share silicon",
+        ("/nodes/0/contention_group", "one"),
+        ("/nodes/1/contention_group", "one"),
+        ("/nodes/1/unit_id", "N-1"),
     )
     for name, mutation, why, path, value in (
         ("link-to-itself", "both ends of a link are one node", nowhere,

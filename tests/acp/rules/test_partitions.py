@@ -105,6 +105,19 @@ def test_a_fleet_costs_in_proportion_whatever_the_counters():
     assert time.process_time() - begun < 10
 
 
+@pytest.mark.parametrize(
+    ("groups", "fits"), [((None, None), False), (("a", "b"), False), (("a", "a"), True)]
+)
+def test_a_whole_unit_stands_in_a_system_once(groups, fits):
+    value = annex("system")
+    assert places(value, SystemDescriptor) == []
+    value["nodes"][1]["unit_id"] = value["nodes"][0]["unit_id"]
+    for node, group in zip(value["nodes"], groups, strict=True):
+        node.update({"contention_group": group} if group else {})
+    assert places(value, SystemDescriptor) == ([] if fits else [("ACP-Q01", "/nodes/1")])
+    assert places(value, SystemDescriptor, ()) == []
+
+
 def test_many_profiles_of_one_slice_cost_in_proportion():
     part = annex("slice")
     del part["subject"]["parent_digest"]
