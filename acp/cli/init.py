@@ -358,3 +358,4 @@ def _judged(value: dict[str, Any], now: datetime) -> Iterator[Diagnostic]:
         yield from (finding.diagnostic for finding in findings(refusal))
         return
     yield from rules.check(document, rules.Context(now=now))
+    yield from hints.unregistered_tokens(document)

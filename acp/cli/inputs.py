@@ -11,6 +11,7 @@ from acp import documents, files
 from acp.canonical import canonicalize, decode
 from acp.cli.output import about
 from acp.diagnostics import (
+    DecodeError,
     Diagnostic,
     FileRefusedError,
     Severity,
@@ -130,7 +131,14 @@ def open_input(path: Path, *, yaml: bool | None = None) -> Input:
         if path.suffix in BINARY:
             reason = "protobuf's binary encoding; turn it into JSON or YAML first: 'acp convert'"
             raise StructureError.because("ENV-J1", reason)
-        value = decode(data)
+        try:
+            value = decode(data)
+        except DecodeError as refusal:
+            if path != files.DASH:
+                raise
+            first = refusal.diagnostics[0]
+            hint = "; standard input is read as JSON, YAML is only from files"
+            raise DecodeError(replace(first, message=first.message + hint)) from None
         if isinstance(value, dict) and "payloadType" in value:
             envelope = Envelope.from_bytes(data)
             return Input(str(path), envelope.payload, decode(envelope.payload), envelope)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import suppress
+from getpass import GetPassWarning
 from pathlib import Path
 
 import click
 
-from acp.cli.options import FILE, read_passphrase
+from acp.cli.options import FILE, about_key, read_passphrase
 from acp.cli.output import Command, Outcome
-from acp.diagnostics import KeyFileError
+from acp.diagnostics import FileRefusedError
 
 
 @click.command(
@@ -45,15 +47,16 @@ def keygen(output: Path, algorithm: str, passphrase_file: Path | None, encrypt: 
         raise click.UsageError("--encrypt asks for the passphrase that --passphrase-file gives")
     passphrase = read_passphrase(passphrase_file) if passphrase_file is not None else None
     if encrypt:
-        asked: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
-        passphrase = asked.encode()
+        passphrase = _asked()
     stem = output.name.removesuffix(".pem")
     public_file = output.with_name(f"{stem}.pub.pem")
     key = PrivateKey.generate(Algorithm(algorithm))
-    key.save(output, passphrase)
+    with about_key(output):
+        key.save(output, passphrase)
     try:
-        key.public.save(public_file)
-    except KeyFileError:
+        with about_key(public_file):
+            key.public.save(public_file)
+    except FileRefusedError:
         with suppress(OSError):
             output.unlink()
         raise
@@ -66,3 +69,21 @@ def keygen(output: Path, algorithm: str, passphrase_file: Path | None, encrypt: 
             "public_key": str(public_file),
         },
     )
+
+
+def _asked() -> bytes:
+    """Ask twice for a passphrase.
+
+    Raises:
+        click.UsageError: There is no terminal on which it would not be seen.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GetPassWarning)
+        try:
+            text: str = click.prompt(
+                "Passphrase", hide_input=True, confirmation_prompt=True, err=True
+            )
+        except GetPassWarning:
+            reason = "there is no terminal to ask for a passphrase on; give --passphrase-file"
+            raise click.UsageError(reason) from None
+    return text.encode()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
@@ -14,7 +16,7 @@ import click
 
 from acp import files
 from acp.cli.output import about
-from acp.diagnostics import KeyFileError
+from acp.diagnostics import FileRefusedError, KeyFileError
 
 if TYPE_CHECKING:
     from acp.keys import PrivateKey
@@ -163,21 +165,39 @@ def load_private_key(path: Path, passphrase_file: Path | None) -> PrivateKey:
     """Load a private key; ask on a terminal for the passphrase that it needs.
 
     Raises:
-        KeyFileError: As `acp.keys.PrivateKey.load` (ENV-K1 to ENV-K3).
-        FileRefusedError: The passphrase file cannot be read (ENV-F1).
+        FileRefusedError: The key cannot be read or used (ENV-K1 to ENV-K3), or the passphrase file
+            cannot be read (ENV-F1).
     """
     from acp.keys import PrivateKey
 
-    if passphrase_file is not None:
-        return PrivateKey.load(path, read_passphrase(passphrase_file))
+    with about_key(path):
+        if passphrase_file is not None:
+            return PrivateKey.load(path, read_passphrase(passphrase_file))
+        try:
+            return PrivateKey.load(path)
+        except KeyFileError as refusal:
+            closed = refusal.diagnostics[0].code != "ENV-K2" or not sys.stdin.isatty()
+            if closed or b"ENCRYPTED" not in files.read(path):
+                raise
+        passphrase: str = click.prompt(f"Passphrase of {path}", hide_input=True, err=True)
+        return PrivateKey.load(path, passphrase.encode())
+
+
+@contextmanager
+def about_key(path: Path) -> Iterator[None]:
+    """Report a refused key as an error of its file, which the message then need not name.
+
+    Raises:
+        FileRefusedError: The body raised a `KeyFileError`.
+    """
     try:
-        return PrivateKey.load(path)
+        yield
     except KeyFileError as refusal:
-        closed = refusal.diagnostics[0].code != "ENV-K2" or not sys.stdin.isatty()
-        if closed or b"ENCRYPTED" not in files.read(path):
-            raise
-    passphrase: str = click.prompt(f"Passphrase of {path}", hide_input=True, err=True)
-    return PrivateKey.load(path, passphrase.encode())
+        told = [
+            replace(one, message=one.message.removeprefix(f"{path}: "))
+            for one in refusal.diagnostics
+        ]
+        raise FileRefusedError(str(path), *told) from refusal
 
 
 def read_passphrase(path: Path) -> bytes:

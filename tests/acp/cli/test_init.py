@@ -162,3 +162,11 @@ def test_it_asks_on_a_terminal(file):
         {"engine": "tensor", "operands": {"*": {"dtypes": ["f16"]}}}
     ]
     assert kind().member("engines").description in errors
+
+
+def test_a_token_that_no_registry_has_is_told_at_once(run, file):
+    words = [word.replace("kind=hbm3", "kind=hbm") for word in ENOUGH]
+    answer = run("init", *words, "-o", file, *NOW)
+    assert answer.status == 0
+    assert "VAL-A1 /memories/0/kind" in answer.errors
+    assert "it is valid" in answer.text

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 
 import pytest
 
 from acp.keys import Algorithm, PrivateKey, PublicKey
 from acp.policy import TrustPolicy
+from tests.acp.cli.conftest import NOW
 
 
 @pytest.mark.parametrize("algorithm", list(Algorithm))
@@ -110,3 +113,24 @@ def test_an_issuer_that_is_no_name_is_told_so_in_words(run, folder):
     assert answer.status == 2
     assert "'https://example.com' is no DNS name" in answer.errors
     assert not (folder / "p.json").exists()
+
+
+def test_without_a_terminal_a_passphrase_comes_from_a_file(tmp_path):
+    """In a session of its own, in which there is no terminal to open."""
+    code = "from acp.cli import main; main()"
+    command = [sys.executable, "-c", code, "keygen", "--encrypt", "-o", str(tmp_path / "k.pem")]
+    done = subprocess.run(
+        command, input="a\na\n", capture_output=True, text=True, check=False,
+        start_new_session=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "give --passphrase-file" in done.stderr
+    assert not (tmp_path / "k.pem").exists()
+
+
+def test_a_key_that_is_refused_is_told_of_its_file(run, folder):
+    words = ("-o", folder / "x.dsse.json", "--format", "json")
+    answer = run("sign", folder / "device.json", "--key", folder / "no.pem", *words, "--now", NOW)
+    [one] = answer.json["diagnostics"]
+    assert (one["code"], one["file"]) == ("ENV-K3", str(folder / "no.pem"))
+    assert one["message"] == "No such file or directory"

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from acp.cli.options import load_private_key
-from acp.diagnostics import KeyFileError
+from acp.diagnostics import FileRefusedError
 from acp.keys import PrivateKey
 
 
@@ -43,6 +43,6 @@ def test_nothing_is_asked_where_no_answer_helps(asked, tmp_path):
     assert load_private_key(tmp_path / "plain.pem", None) == key
     (tmp_path / "plain.pem").chmod(0o644)
     for name in ("plain.pem", "absent.pem"):
-        with pytest.raises(KeyFileError):
+        with pytest.raises(FileRefusedError):
             load_private_key(tmp_path / name, None)
     assert asked == []

@@ -249,3 +249,10 @@ def test_a_token_below_an_operand_of_any_name_has_a_place(run, folder):
     [one] = [one for one in answer.json["diagnostics"] if one["code"] == "VAL-A1"]
     assert one["path"] == "/ops/0/variants/0/operands/a~1b~0c/dtypes/0"
     assert one["line"] > 1
+
+
+def test_yaml_on_standard_input_is_told_what_to_do(run):
+    answer = run("validate", "-", stdin="spec: acp/1\n")
+    assert answer.status == 1
+    assert "ENV-J1" in answer.errors
+    assert "standard input is read as JSON" in answer.errors
