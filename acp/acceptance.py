@@ -104,7 +104,7 @@ def accept(
         raise BrokenRuleError(*found)
     return Accepted(
         document=document,
-        digest=documents.digest(verified.value),
+        digest=documents.identity(verified.value),
         issuer=verified.issuer,
         keyids=verified.keyids,
         payload=verified.payload,

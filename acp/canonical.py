@@ -210,11 +210,13 @@ def canonicalize(value: object) -> bytes:
 
 
 def canonicalize_message(value: object) -> bytes:
-    """Return what `canonicalize` does, if `value` was made from messages that were decoded.
+    """Return what `canonicalize` does, if `value` was decoded and is the JSON of a message.
 
-    They hold no floats and no noncharacters, and names in ASCII, which nothing looks for again.
+    It holds no floats and no noncharacters, which nothing looks for again.
     """
-    return orjson.dumps(value, option=_SORTED)
+    data = orjson.dumps(value, option=_SORTED)
+    # The order of names outside ASCII, which vendor data may have, is that of UTF-16.
+    return data if data.isascii() else canonicalize(value)
 
 
 def digest(value: object) -> str:

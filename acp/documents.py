@@ -89,6 +89,11 @@ def digest(document: Message | JsonValue) -> str:
     return canonical.digest(document.to_json() if isinstance(document, Message) else document)
 
 
+def identity(judged: JsonValue) -> str:
+    """Return what `digest` does, of a decoded document whose structure was found right: faster."""
+    return canonical.digest_bytes(canonical.canonicalize_message(judged))
+
+
 def payload_type(kind: type[Message]) -> str:
     """Return the DSSE payload type under which documents of type `kind` are signed.
 

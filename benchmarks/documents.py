@@ -1,9 +1,10 @@
 """What it takes to handle documents: a folder of them by command, and one in each single step.
 
 The documents are copies of the example descriptor with other content each: another name, other
-rates. *By command*: `acp validate` on a folder and on one file; what a further document costs is
-the difference, divided by their number. *In process*: every step from bytes to a document that may
-be acted on, and back to signed bytes, over all documents in turn. Beside them, in the same run,
+rates. *By command*: `acp validate` on a folder of 1,000 and on one file; what a further document
+costs is the difference, divided by their number. The same for copies of the reference descriptors
+that are shipped, which are eight times as long. *In process*: every step from bytes to a document
+that may be acted on, and back to signed bytes, over all documents in turn. Beside them, in one run,
 what others take for the comparable part: `json.loads`, the `jsonschema` package with the schema of
 this repository, the `rfc8785` package, and `cryptography`'s bare Ed25519.
 """
@@ -14,7 +15,7 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,8 @@ from acp.v1.capability import CapabilityDescriptor
 from benchmarks.workbench import BIN, ROOT, Workbench, interleaved, paired_difference, summary
 
 COUNT = 200
+FILES = 1000
+REFERENCES = ROOT / "acp" / "reference"
 EXAMPLE = ROOT / "examples" / "documents" / "capability-descriptor.json"
 SCHEMA = ROOT / "acp" / "schemas" / "acp.v1.capability-descriptor.schema.json"
 
@@ -43,7 +46,8 @@ def measure(bench: Workbench) -> dict[str, object]:
     return {
         "count": COUNT,
         "document_bytes": round(sum(map(len, given.canonical)) / COUNT),
-        "command": _command(bench, given.canonical),
+        "command": _command(bench, [EXAMPLE]),
+        "references": _command(bench, _references()),
         "steps": _steps(bench, given),
     }
 
@@ -103,20 +107,32 @@ def _varied(original: dict[str, Any], number: int) -> dict[str, Any]:
     return copied
 
 
-def _command(bench: Workbench, texts: Iterable[bytes]) -> dict[str, object]:
+def _references() -> list[Path]:
+    """Return the shipped descriptors of whole devices."""
+    folders = ("systems", "slices")
+    return [f for f in sorted(REFERENCES.rglob("*.json")) if f.parent.name not in folders]
+
+
+def _command(bench: Workbench, originals: Sequence[Path]) -> dict[str, object]:
+    """Return what a folder of varied copies of some documents takes, each written as it is."""
     folder = bench.folder.parent / "bench-documents"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for number, text in enumerate(texts):
-        (folder / f"{number:03}.json").write_bytes(text)
+    values = [json.loads(file.read_text(encoding="utf-8")) for file in originals]
+    written = 0
+    for number in range(FILES):
+        text = json.dumps(_varied(values[number % len(values)], number), indent=2)
+        written += (folder / f"{number:04}.json").write_text(text, encoding="utf-8")
     times = interleaved(
-        {"one": _validate(folder / "000.json"), "folder": _validate(folder)},
-        rounds=bench.rounds(20),
+        {"one": _validate(folder / "0000.json"), "folder": _validate(folder)},
+        rounds=bench.rounds(5),
         warm=1,
     )
-    further = paired_difference(times["folder"], times["one"]) / (COUNT - 1)
+    further = paired_difference(times["folder"], times["one"]) / (FILES - 1)
     return {
         **{name: summary(taken) for name, taken in times.items()},
+        "count": FILES,
+        "document_bytes": round(written / FILES),
         "ns_per_further_document": round(further),
         "documents_per_s": round(1e9 / further),
     }

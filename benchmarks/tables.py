@@ -314,14 +314,18 @@ def _startup(result: Result) -> Iterator[str]:
 
 
 def _documents(result: Result) -> Iterator[str]:
-    command = result["command"]
-    yield (
-        f"`acp validate` on a folder of {result['count']} documents of "
-        f"{size(result['document_bytes'])}: {time(command['folder']['p50_ns'])}; on one: "
-        f"{time(command['one']['p50_ns'])}. A further document: "
-        f"{time(command['ns_per_further_document'])}, that is {command['documents_per_s']} "
-        "documents a second."
-    )
+    for name, noun in (
+        ("command", "copies of the example"),
+        ("references", "copies of the reference descriptors"),
+    ):
+        command = result[name]
+        yield (
+            f"`acp validate` on a folder of {command['count']} {noun}, "
+            f"{size(command['document_bytes'])} each: {time(command['folder']['p50_ns'])}; on one: "
+            f"{time(command['one']['p50_ns'])}. A further document: "
+            f"{time(command['ns_per_further_document'])}, that is {command['documents_per_s']} "
+            "documents a second.\n"
+        )
     steps = result["steps"]
     rows = []
     for ours, peer in PEERS.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from acp import documents
 from acp.cli.beside import Companions, companion_options, not_given
 from acp.cli.hints import unregistered_tokens
 from acp.cli.inputs import expand, open_input
@@ -76,7 +77,7 @@ def validate(
             continue
         one = Outcome(findings=[Finding(diagnostic, str(path)) for diagnostic in diagnostics])
         found += one.findings
-        identity = opened.identity
+        identity = documents.identity(opened.value)
         entry: dict[str, object] = {"ok": one.ok, "kind": kind, "digest": identity}
         if opened.envelope is not None:
             entry["signatures_checked"] = False

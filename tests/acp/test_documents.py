@@ -240,3 +240,12 @@ def test_loading_a_document_needs_neither_protobuf_nor_numerics():
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
     assert done.stdout.strip() == b"[]"
+
+
+def test_the_identity_of_a_judged_document_is_its_digest():
+    value = json.loads(example("capability-descriptor"))
+    assert documents.identity(value) == documents.digest(value)
+    # U+FF5E comes before U+1F600 by code point, and after it in UTF-16.
+    value["extensions"]["example.com"] |= {"\uff5e": 1, "\U0001f600": 2}
+    assert CapabilityDescriptor.from_json(value).to_json() == value
+    assert documents.identity(value) == documents.digest(value)
