@@ -15,6 +15,7 @@ Invariants:
 from __future__ import annotations
 
 import os
+import re
 import socket
 import stat
 import threading
@@ -231,7 +232,9 @@ class HttpTransport(Transport):
         if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError) and not refused:
             reason = f"no byte of {self.last} came within {self._patience.silence_s:g} s"
             raise SlowRetrievalError(reason) from None
-        raise DownloadError(f"{self.last} cannot be had: {cause}") from None
+        # The name of the file is before the message, that of the connection's class says nothing.
+        said = re.sub(r"^\w+\(host=.*?\): ", "", str(cause))
+        raise DownloadError(f"cannot be had: {said}") from None
 
     def _manager(self, scheme: str, host: str) -> urllib3.PoolManager:
         sockets = self._sockets
