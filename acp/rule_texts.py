@@ -1041,12 +1041,13 @@ TEXTS: Final = {
             'What is measured are the points of records about the descriptor. A point in `OPS_PER_S` '
             'measures its `p50`; one in `NANOSECONDS` with `operations` measures `operations` · 10⁹ '
             '/ `p50`. It is about rows of rates: that, or those of that engine, which `claim_path` '
-            'leads to, or else all; among these the rows with `exposed` other than false whose `a` '
-            "and `b` together are the point's `dtypes`, and which have its `sparsity`, or `dense` "
-            'where it has none. A point without `dtypes` is about the row that `claim_path` leads to '
-            'alone. Of several rows, the largest is the claim. Where `claim_path` leads to a rate of '
-            'a memory or of a port, a point in `BYTES_PER_S` measures its `p50`, and one in '
-            '`NANOSECONDS` with `bytes` measures `bytes` · 10⁹ / `p50`; but not where its `op` is '
+            'leads to, those of all engines where it is absent or leads to all of them, and none '
+            'where it leads elsewhere; among these the rows with `exposed` other than false whose '
+            "`a` and `b` together are the point's `dtypes`, and which have its `sparsity`, or "
+            '`dense` where it has none. A point without `dtypes` is about the row that `claim_path` '
+            'leads to alone. Of several rows, the largest is the claim. Where `claim_path` leads to '
+            'a rate of a memory or of a port, a point in `BYTES_PER_S` measures its `p50`, and one '
+            'in `NANOSECONDS` with `bytes` measures `bytes` · 10⁹ / `p50`; but not where its `op` is '
             "`mem:<id>.…` with an `id` that is not this memory's. Other points measure nothing here."
         ),
         reason=(

@@ -19,6 +19,7 @@ def write() -> Book:
     _records(book)
     _settings(book)
     _points(book)
+    _elsewhere(book)
     _links(book)
     _descriptors(book)
     _slices(book)
@@ -110,6 +111,29 @@ def _points(book: Book) -> None:
         "it was read from this memory",
         "a peak that was passed was none",
         records=(text(own),),
+    )
+
+
+def _elsewhere(book: Book) -> None:
+    """A record about something that no point of it is held against."""
+    claim = "/operating_point/name"
+    record = edited(SEEN, ("/claim_path", claim), ("/points/0/p50", "1000"))
+    page = held(
+        book,
+        "evasions-of-something-else",
+        "ACP-V02",
+        "a record whose claim is no rate is not held against rates",
+        UNIT,
+        kind=CAPABILITY_DESCRIPTOR,
+        records=(text(record),),
+    )
+    book.refuse(
+        "evasions-of-all-engines",
+        "ACP-V02",
+        page.base,
+        "its claim is all engines",
+        "a peak that was passed was none",
+        records=(text(edited(record, ("/claim_path", "/engines"))),),
     )
 
 
