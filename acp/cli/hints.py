@@ -7,7 +7,6 @@ rules that would have looked at what it names look nowhere. That is worth a word
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -34,6 +33,8 @@ def operation(text: str) -> str:
     Raises:
         click.BadParameter: It names no opset.
     """
+    import difflib
+
     from acp.operations import OPS
     from acp.v1.formats import HINTS, OPNAME_PATTERN
 
@@ -131,6 +132,8 @@ def _of_operations(document: CapabilityDescriptor) -> Iterator[_Named]:
 
 
 def _meant(token: str, known: Iterable[str]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(token, known, n=1, cutoff=_ALIKE)
     return f"; did you mean {near[0]}?" if near else ""
 
