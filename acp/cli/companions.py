@@ -164,7 +164,7 @@ class _Gathering:
                 reason = f"this is a {one.kind.__name__}; a reference is a CapabilityDescriptor"
                 raise Refused.because("ENV-S3", reason)
         except Refused as refusal:
-            self._refuse(path, refusal)
+            self._refuse(path, refusal if _exists(path) else _no_name_either(path, refusal))
         else:
             self.waiting.append((path, one, is_reference))
 
@@ -272,6 +272,18 @@ def _split(paths: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
             except reference.UnknownReferenceError:
                 found.append(path)
     return tuple(found), tuple(names)
+
+
+def _no_name_either(path: Path, refusal: Refused) -> Refused:
+    """Return the refusal of a file that is not there, with the names that may be meant."""
+    from acp import reference
+
+    try:
+        reference.find(str(path))
+    except reference.UnknownReferenceError as unknown:
+        first = refusal.diagnostics[0]
+        return Refused(replace(first, message=f"{first.message}; {unknown}"))
+    return refusal
 
 
 def _exists(path: Path) -> bool:

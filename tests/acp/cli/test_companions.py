@@ -187,3 +187,12 @@ def test_the_policy_keeps_the_lowest_sequence(run, sign, folder):
         answer = run(*words, "--status", sign(STATUS, "list"))
         assert answer.status == status
         assert answer.found == ([("ACP-T02", "/sequence")] if status else [])
+
+
+@pytest.mark.parametrize("option", ["--with", "--reference"])
+def test_neither_a_file_nor_a_name(validate, option):
+    answer = validate(descriptor(), option, "h100")
+    assert answer.found == [("ENV-F1", "")]
+    message = answer.json["diagnostics"][0]["message"]
+    assert "No such file" in message
+    assert "did you mean nvidia/h100-sxm" in message
