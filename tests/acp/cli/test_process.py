@@ -175,3 +175,11 @@ def test_the_whole_way_with_processes(repository, tmp_path, write):
     assert result.returncode == 0, result.stderr
     verdict = json.loads((tmp_path / "verdict.json").read_bytes())
     assert verdict["ok"] is True
+
+
+@pytest.mark.parametrize(("shell", "word"), [("bash", "1"), ("zsh", "1"), ("fish", "val")])
+def test_a_shell_completes_commands(repository, shell, word):
+    source = {"_ACP_COMPLETE": f"{shell}_source"}
+    assert "_ACP_COMPLETE" in acp(repository=repository, env=source).stdout
+    asked = {"_ACP_COMPLETE": f"{shell}_complete", "COMP_WORDS": "acp val", "COMP_CWORD": word}
+    assert "validate" in acp(repository=repository, env=asked).stdout
