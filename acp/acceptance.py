@@ -85,8 +85,8 @@ def accept(
         ValueError: `now` is naive.
     """
     kinds = {kind.PAYLOAD_TYPE: kind for kind in expected}
-    verified = trust.verify(envelope, policy, now=now, expected=kinds.keys())
-    document = kinds[verified.payload_type].from_text(verified.payload)
+    verified = trust.verify(envelope, policy, now=now, expected=kinds)
+    document = verified.document(kinds[verified.payload_type])
     least = (
         policy.min_sequence(verified.issuer)
         if isinstance(document, StatusList)
@@ -104,7 +104,7 @@ def accept(
         raise BrokenRuleError(*found)
     return Accepted(
         document=document,
-        digest=documents.identity(verified.value),
+        digest=verified.digest,
         issuer=verified.issuer,
         keyids=verified.keyids,
         payload=verified.payload,

@@ -127,6 +127,16 @@ def read(data: bytes) -> Decoded:
     return Decoded(value, canonicalize(value) == data)
 
 
+def is_modest(data: bytes) -> bool:
+    """Tell whether a text is ASCII, and surely within `Limits` in its length and its values."""
+    limits = Limits()
+    return (
+        len(data) <= limits.max_bytes
+        and data.isascii()
+        and data.count(b",") + data.count(b"[") + data.count(b"{") <= limits.max_values
+    )
+
+
 def _decode_plain(data: bytes, limits: Limits) -> Decoded | None:
     """Return the value of an array or object, or None if anything about its text is unusual.
 

@@ -15,17 +15,20 @@ Invariants (normative text: spec/envelope.md):
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final, TypeVar
 
-from acp.canonical import Decoded, JsonValue, read
+from acp.canonical import JsonValue, digest, digest_bytes, read
 from acp.diagnostics import Diagnostic, Severity, SignatureError, TrustError, pointer
 from acp.dsse import RECEIPT, Envelope
+from acp.message import Message
 from acp.policy import Floor, Grant, TrustedKey, TrustPolicy, is_dns_name
 
 __all__ = ["Floor", "Grant", "TrustPolicy", "TrustedKey", "Verified", "verify"]
+
+M = TypeVar("M", bound=Message)
 
 _TRIAL_BYTES: Final = 1024 * 1024 * 1024
 """Bytes that `verify` is ready to hash for signatures whose key id leads nowhere."""
@@ -40,22 +43,44 @@ class Verified:
         payload_type: What they are.
         issuer: Whose document it is, as the payload says and the policy allows.
         keyids: The distinct keys that count for it, in the policy's order.
-        value: The JSON value of `payload`.
         canonical: The payload is the canonical form of its value.
         diagnostics: Warnings; ENV-T6 where the policy is the one that trusts everybody.
+        read: The document, where it was typed on the way; else its JSON value.
     """
 
     payload: bytes = field(repr=False)
     payload_type: str
     issuer: str
     keyids: tuple[str, ...]
-    value: JsonValue = field(repr=False, compare=False)
     canonical: bool = field(compare=False)
     diagnostics: tuple[Diagnostic, ...] = ()
+    read: Message | JsonValue = field(default=None, repr=False, compare=False)
+
+    @property
+    def value(self) -> JsonValue:
+        """The JSON value of `payload`."""
+        return self.read.to_json() if isinstance(self.read, Message) else self.read
+
+    @property
+    def digest(self) -> str:
+        """The identity of the document."""
+        return digest_bytes(self.payload) if self.canonical else digest(self.value)
+
+    def document(self, kind: type[M]) -> M:
+        """Return the document as one of type `kind`.
+
+        Raises:
+            StructureError: It is none (ENV-S1 to ENV-S4, ACP-U01).
+        """
+        return self.read if isinstance(self.read, kind) else kind.from_text(self.payload)
 
 
 def verify(
-    envelope_bytes: bytes, policy: TrustPolicy, *, now: datetime, expected: Collection[str]
+    envelope_bytes: bytes,
+    policy: TrustPolicy,
+    *,
+    now: datetime,
+    expected: Collection[str] | Mapping[str, type[Message]],
 ) -> Verified:
     """Return the payload of an envelope, if `policy` trusts it.
 
@@ -63,7 +88,8 @@ def verify(
         envelope_bytes: A DSSE envelope in JSON.
         policy: What is trusted.
         now: The moment to judge by, aware of its time zone.
-        expected: Payload types that the caller can handle here.
+        expected: Payload types that the caller can handle here, or the kinds of documents by them:
+            a document of such a kind is read once only, where it is canonical.
 
     Raises:
         DecodeError: Envelope or payload isn't strict JSON (ENV-J1 to ENV-J4).
@@ -83,29 +109,20 @@ def verify(
         allowed = ", ".join(sorted(expected)) or "none"
         reason = f"found payload type {envelope.payload_type!r}; expected here: {allowed}"
         raise SignatureError.because("ENV-E3", reason, "/payloadType")
+    warnings: tuple[Diagnostic, ...] = ()
+    kind = expected.get(envelope.payload_type) if isinstance(expected, Mapping) else None
+    keyids: tuple[str, ...] = ()
     if policy.accepts_anything:
-        decoded, issuer = _parse(envelope)
-        warning = Diagnostic(
-            "ENV-T6",
-            Severity.WARNING,
-            "",
-            "accepted without checking any signature; anybody could have written this",
-        )
-        return Verified(
-            envelope.payload,
-            envelope.payload_type,
-            issuer,
-            (),
-            decoded.value,
-            decoded.canonical,
-            diagnostics=(warning,),
-        )
-    signers = _signers(envelope, policy)
-    decoded, issuer = _parse(envelope)
-    counted = _authorize(envelope.payload_type, issuer, signers, policy, now)
-    keyids = tuple(entry.keyid for entry in policy.keys if entry.keyid in counted)
+        read, canonical, issuer = _parse(envelope, kind)
+        reason = "accepted without checking any signature; anybody could have written this"
+        warnings = (Diagnostic("ENV-T6", Severity.WARNING, "", reason),)
+    else:
+        signers = _signers(envelope, policy)
+        read, canonical, issuer = _parse(envelope, kind)
+        counted = _authorize(envelope.payload_type, issuer, signers, policy, now)
+        keyids = tuple(entry.keyid for entry in policy.keys if entry.keyid in counted)
     return Verified(
-        envelope.payload, envelope.payload_type, issuer, keyids, decoded.value, decoded.canonical
+        envelope.payload, envelope.payload_type, issuer, keyids, canonical, warnings, read
     )
 
 
@@ -145,17 +162,21 @@ def _signers(envelope: Envelope, policy: TrustPolicy) -> frozenset[str]:
     raise TrustError.because("ENV-T1", reason, "/signatures")
 
 
-def _parse(envelope: Envelope) -> tuple[Decoded, str]:
-    """Return the payload's value and its issuer."""
+def _parse(envelope: Envelope, kind: type[Message] | None) -> tuple[Message | JsonValue, bool, str]:
+    """Return the payload's document or value, whether it is canonical, and its issuer."""
+    document = kind.from_canonical(envelope.payload) if kind is not None else None
+    found: Any = getattr(document, "issuer", None)
+    if document is not None and isinstance(found, str) and is_dns_name(found):
+        return document, True, found
     decoded = read(envelope.payload)
     path = ("predicate", "issuer") if envelope.payload_type == RECEIPT else ("issuer",)
-    found: JsonValue = decoded.value
+    found = decoded.value
     for name in path:
         found = found.get(name) if isinstance(found, dict) else None
     if not isinstance(found, str) or not is_dns_name(found):
         reason = "the issuer must be present, and a DNS name in lower case"
         raise TrustError.because("ENV-T3", reason, pointer(*path))
-    return decoded, found
+    return decoded.value, decoded.canonical, found
 
 
 def _authorize(

@@ -312,7 +312,7 @@ def verify_receipt(
     try:
         verified = trust.verify(envelope, policy, now=now, expected={RECEIPT})
         found += verified.diagnostics
-        whole = Statement.from_json(verified.value)
+        whole = verified.document(Statement)
     except Refused as refusal:
         return ReceiptReport((*found, *refusal.diagnostics), plan_digest, plan=document)
     receipt = whole.predicate
@@ -345,10 +345,10 @@ def _plan(
     try:
         value = decode(data)
         if isinstance(value, dict) and "payloadType" in value:
-            verified = trust.verify(data, policy, now=now, expected={PLAN})
+            verified = trust.verify(data, policy, now=now, expected={PLAN: Plan})
             found += verified.diagnostics
-            value = verified.value
-        return Plan.from_json(value), digest(value)
+            return verified.document(Plan), verified.digest
+        return Plan.from_text(data), digest(value)
     except Refused as refusal:
         found += (
             Diagnostic(d.code, d.severity, d.path, f"the plan: {d.message}")

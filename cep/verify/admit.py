@@ -97,10 +97,14 @@ def verify(  # noqa: PLR0913 - a verdict depends on all of this
         raise ValueError("now must be aware of its time zone")
     entry = tuple(r for r in ENTRY_RULES if not (unsigned and r == "CEP-I1"))
     try:
-        payload, is_canonical, warnings = (
-            (plan, canonical.read(plan).canonical, ()) if unsigned else _signed(plan, policy, now)
+        payload, document, is_canonical, warnings = (
+            _bare(plan) if unsigned else _signed(plan, policy, now)
         )
-        document = _typed(payload, is_canonical=is_canonical)
+        if not is_canonical:
+            message = (
+                "the plan is not written in canonical JSON (RFC 8785); it has one encoding only"
+            )
+            raise Refused.because("CEP-I3", message)
         view = GraphView.of(document)
     except Refused as refusal:
         return Report(refusal.diagnostics, entry)
@@ -169,10 +173,10 @@ def _run(subject: Subject) -> tuple[tuple[Diagnostic, ...], list[str]]:
 
 def _signed(
     envelope: bytes, policy: TrustPolicy, now: datetime
-) -> tuple[bytes, bool, tuple[Diagnostic, ...]]:
-    """Return the plan, whether it is canonical, and warnings, if the policy trusts it (CEP-I1)."""
+) -> tuple[bytes, Plan, bool, tuple[Diagnostic, ...]]:
+    """Return payload, plan, whether it is canonical, and warnings, if it is trusted (CEP-I1)."""
     try:
-        verified = trust.verify(envelope, policy, now=now, expected=(PLAN,))
+        verified = trust.verify(envelope, policy, now=now, expected={PLAN: Plan})
     except Refused as refusal:
         raise Refused(
             *(
@@ -180,15 +184,10 @@ def _signed(
                 for d in refusal.diagnostics
             )
         ) from None
-    return verified.payload, verified.canonical, verified.diagnostics
+    return verified.payload, verified.document(Plan), verified.canonical, verified.diagnostics
 
 
-def _typed(payload: bytes, *, is_canonical: bool) -> Plan:
-    """Return the plan of a payload that was decoded, if it is canonical (CEP-I3)."""
-    document = Plan.from_text(payload)
-    if not is_canonical:
-        raise Refused.because(
-            "CEP-I3",
-            "the plan is not written in canonical JSON (RFC 8785); it has one encoding only",
-        )
-    return document
+def _bare(payload: bytes) -> tuple[bytes, Plan, bool, tuple[Diagnostic, ...]]:
+    """Return what `_signed` does, of a plan that is not signed."""
+    is_canonical = canonical.read(payload).canonical
+    return payload, Plan.from_text(payload), is_canonical, ()

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acp import documents, refusal
+from acp.canonical import canonicalize
+from acp.members import Json, Table, members
 from acp.message import _decoded
 from cep.v1.graph import Graph
 from cep.v1.plan import Plan
@@ -159,3 +161,75 @@ def test_every_member_is_judged_alike_against_every_scalar():
         for new in odd:
             owner[last] = new
             _alike(kind, value)
+
+
+CLOSED = [Plan, Graph]
+
+
+def _canonical_of(kind):
+    return canonicalize(_document(kind))
+
+
+@pytest.mark.parametrize("kind", CLOSED)
+def test_a_canonical_text_is_read_once(kind):
+    text = _canonical_of(kind)
+    assert kind.from_canonical(text) == kind.from_text(text)
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - set(CLOSED), key=lambda kind: kind.__name__))
+def test_kinds_with_names_of_others_are_left_to_the_reader(kind):
+    assert kind.from_canonical(_canonical_of(kind)) is None or not _has_free_names(kind)
+
+
+def _has_free_names(kind):
+    return any(isinstance(m.shape, Table | Json) for m in members(kind))
+
+
+@pytest.mark.parametrize(
+    "change",
+    {
+        "a space": lambda text: text.replace(b'"ops":', b'"ops": ', 1),
+        "a space at the end": lambda text: text + b"\n",
+        "two names in another order": lambda text: (
+            b'{"values":'
+            + canonicalize(json.loads(text)["values"])
+            + b","
+            + text.replace(b'"values":' + canonicalize(json.loads(text)["values"]) + b",", b"")[1:]
+        ),
+        "a name twice": lambda text: text.replace(
+            b'"spec":"cep/1"', b'"spec":"cep/1","spec":"cep/1"'
+        ),
+        "a name twice, the first wrong": lambda text: text.replace(
+            b'"spec":"cep/1"', b'"spec":"cep/2","spec":"cep/1"'
+        ),
+        "an escape": lambda text: text.replace(b'"cep/1"', b'"cep\\/1"'),
+        "an escaped letter": lambda text: text.replace(b'"cep/1"', b'"\\u0063ep/1"'),
+        "minus nought": lambda text: text.replace(b":[0]", b":[-0]", 1),
+        "an empty member": lambda text: text.replace(b'"spec":', b'"features":[],"spec":'),
+        "a null": lambda text: text.replace(b'"spec":', b'"stream":null,"spec":'),
+        "a member that is not known": lambda text: text.replace(b'"spec":', b'"zzz":1,"spec":'),
+    }.items(),
+    ids=lambda x: x[0],
+)
+def test_what_is_not_canonical_is_not_taken_for_it(change):
+    text = _canonical_of(Plan)
+    changed = change[1](text)
+    assert changed != text
+    assert Plan.from_canonical(changed) is None
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_strings_that_look_like_json_do_not_hide_another_order(data):
+    """Comments are the freest strings of plans: the tool that captured it, and constants' keys."""
+    value = _document(Plan)
+    odd = st.text(alphabet=':,{}[]captureol_sd1"', min_size=1, max_size=12)
+    value["source"]["capture_tool"] = data.draw(odd)
+    value["source"]["export_schema"] = data.draw(odd)
+    members = data.draw(st.permutations(list(value["source"].items())))
+    text = canonicalize({name: value[name] for name in value if name != "source"})
+    body = ",".join(f"{json.dumps(name)}:{json.dumps(inner)}" for name, inner in members)
+    at = text.index(b',"spec":')
+    text = text[:at] + b',"source":{' + body.encode() + b"}" + text[at:]
+    is_canonical = canonicalize(json.loads(text)) == text
+    assert (Plan.from_canonical(text) is not None) == (is_canonical and b"\\" not in text)
