@@ -1182,6 +1182,21 @@ TEXTS: Final = {
             'that no longer hold anew.'
         ),
     ),
+    "DIF-A2": RuleText(
+        code=(
+            'DIF-A2'
+        ),
+        place=(
+            'docs/errors.md, Answers of tools'
+        ),
+        demand=(
+            "`acp diff`, a warning: the documents differ, but the new one's `revision`, of a status "
+            'list its `sequence`, is not above that of the old one.\n'
+            '\n'
+            'What to do: Count it up before you sign: a registry refuses two documents under one '
+            'number, and readers go back to none.'
+        ),
+    ),
     "ENV-E1": RuleText(
         code=(
             'ENV-E1'

@@ -106,6 +106,7 @@ def diff(
     else:
         lines += _outlook(before, after, worse)
         findings = [_worse(worse, after.file)] if worse else []
+    findings += _not_counted_up(before, after)
     return Outcome("\n".join(lines), data, findings)
 
 
@@ -156,6 +157,23 @@ def _outlook(before: Input, after: Input, worse: Sequence[Change]) -> Iterator[s
             if worse
             else "nothing that plans rely on is worse; one that names OLD by digest must name NEW"
         )
+
+
+def _not_counted_up(before: Input, after: Input) -> Iterator[Finding]:
+    """Yield what readers of a registry will say of a change under the number that was there."""
+    old, new = before.value, after.value
+    if not isinstance(old, dict) or not isinstance(new, dict) or before.identity == after.identity:
+        return
+    number = "sequence" if "sequence" in old else "revision"
+    if any(old.get(name) != new.get(name) for name in ("issuer", "uri")):
+        return
+    was, now = (int(str(one.get(number, 0))) for one in (old, new))
+    if now <= was:
+        message = (
+            f"found {now}, and OLD has {was}: no registry takes a changed document under a number "
+            f"that was there; set it to {was + 1}"
+        )
+        yield Finding(Diagnostic("DIF-A2", Severity.WARNING, f"/{number}", message), after.file)
 
 
 def _worse(worse: Sequence[Change], file: str) -> Finding:

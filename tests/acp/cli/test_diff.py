@@ -28,6 +28,24 @@ def test_a_new_revision_that_claims_no_less_is_fine(run, old, write):
     assert answer.status == 0
     assert "better:\n    memories[hbm].usable_bytes: 79.64 GiB" in answer.text
     assert "one that names OLD by digest must name NEW" in answer.text
+    assert run("diff", old, write(new), "--format", "json").found == []
+
+
+@pytest.mark.parametrize("revision", ["2", "3"])
+def test_a_change_under_a_number_that_was_there_is_told(run, old, write, revision):
+    new = changed(
+        changed(descriptor(), "/memories/0/usable_bytes", "85899345920"), "/revision", revision
+    )
+    answer = run("diff", old, write(new), "--format", "json")
+    assert (answer.status, answer.found) == (0, [("DIF-A2", "/revision")])
+    other = changed(new, "/uri", "https://example.com/acp/e200")
+    assert run("diff", old, write(other), "--format", "json").found == []
+
+
+def test_a_changed_status_list_needs_the_next_sequence(run, write):
+    new = write(STATUS | {"next_update": "2026-12-02T00:00:00Z"}, "new.json")
+    answer = run("diff", write(STATUS, "old.json"), new, "--format", "json")
+    assert ("DIF-A2", "/sequence") in answer.found
 
 
 def test_what_is_worse_fails_and_names_what_plans_relied_on(run, old, write):
@@ -38,7 +56,7 @@ def test_what_is_worse_fails_and_names_what_plans_relied_on(run, old, write):
     assert "989.4 T ops/s → 494.7 T ops/s (−50 %)" in answer.text
     assert "plans may not hold, because of engines[tensor].rates" in answer.text
     answer = run("diff", old, new, "--format", "json")
-    assert answer.found == [("DIF-A1", RATE)]
+    assert answer.found == [("DIF-A1", RATE), ("DIF-A2", "/revision")]
     (one,) = answer.json["changes"]
     assert (one["verdict"], one["act"], one["path"]) == ("worse", "changed", RATE)
     assert answer.json["old"]["digest"] != answer.json["new"]["digest"]
