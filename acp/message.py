@@ -18,7 +18,6 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
 from operator import attrgetter
@@ -186,12 +185,12 @@ def _read(kind: Any, value: object) -> Any:
 _Getter: TypeAlias = Callable[[Any], Any]
 
 
-@dataclass(slots=True)
 class _Open:
     """What the decoder leaves open: strings by their pattern, and nulls where they are allowed."""
 
-    texts: dict[str, set[str | None]] = field(default_factory=lambda: defaultdict(set))
-    nulls: int = 0
+    def __init__(self) -> None:
+        self.texts: dict[str, set[str | None]] = defaultdict(set)
+        self.nulls = 0
 
 
 def _matches(pattern: str, texts: Iterable[Any]) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
+import msgspec
 from typing_extensions import override
 
 MAX_LENGTH: Final = 2048
@@ -83,8 +84,7 @@ class Term(NamedTuple):
     modulus: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(msgspec.Struct, frozen=True):
     """Two sides and what must hold between them.
 
     Attributes:
@@ -107,8 +107,7 @@ class Comparison:
         return (self.left, *others)
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(msgspec.Struct, frozen=True):
     """Comparisons that must all hold."""
 
     comparisons: tuple[Comparison, ...]

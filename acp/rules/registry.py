@@ -19,6 +19,8 @@ from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import msgspec
+
 from acp.diagnostics import Diagnostic, Severity, pointer
 from acp.holdings import Holdings
 
@@ -61,8 +63,7 @@ class Context:
             raise ValueError("`now` must be aware of its time zone")
 
 
-@dataclass(frozen=True, slots=True)
-class Breach:
+class Breach(msgspec.Struct, frozen=True):
     """One place at which a rule is broken.
 
     Attributes:
@@ -74,8 +75,7 @@ class Breach:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """One rule for some kinds of documents.
 
     Attributes:
