@@ -93,9 +93,9 @@ def test_checking_needs_no_numbers(place, hook, name):
 NEEDS = {
     "acp measure": (
         ("acp", "measure", "devices/torch-cpu.descriptor.json", "-o", "probed"),
-        "runtime",
+        "measure",
     ),
-    "acp probe": (("acp", "probe", "-o", "probed"), "runtime"),
+    "acp probe": (("acp", "probe", "-o", "probed"), "probe"),
     "cep run": (
         (
             *("cep", "run", TORCH, "--inputs", "inputs/000.npz", "--key", "operator.pem"),
