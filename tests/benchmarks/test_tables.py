@@ -66,6 +66,15 @@ def test_dispatch_and_receipts_are_judged():
     assert judged(slow_steps) == (True, True)
 
 
+def test_documents_and_start_up_are_judged():
+    slow = changed("documents", lambda result: result.update(target_per_s=10**9))
+    assert sum("on many" in line for line in tables.misses(slow)) == 2
+    late = changed("startup", lambda result: result.update(target_ratio=0))
+    assert sum("Python with click" in line for line in tables.misses(late)) == len(
+        FOUND["startup"]["rows"]
+    )
+
+
 def test_a_quick_run_says_so():
     quick = changed("startup", lambda result: result.update(quick=True))
     assert "quick run" in tables.page(quick)
