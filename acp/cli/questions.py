@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from acp.authoring import Draft, Member
 
 _ENGINE: Final = ("id", "kind", "count", "clock_hz")
-_RATE: Final = ("a", "b", "acc", "out", "sparsity", "peak_ops_per_s")
+_RATE: Final = ("a", "b", "acc", "out", "sparsity", "peak_ops_per_s", "ops_per_unit_per_clock")
 _MEMORY: Final = (
-    "id", "kind", "role", "instances", "capacity_bytes_per_instance", "combined_bytes_per_s",
+    "id", "kind", "stacks", "role", "instances", "capacity_bytes_per_instance",
+    "combined_bytes_per_s",
 )  # fmt: skip
 
 
@@ -64,7 +65,9 @@ def _several(
 
 
 def _engine(kind: Member) -> dict[str, Any]:
-    engine = _members(kind, _ENGINE)
+    engine: dict[str, Any] = {}
+    for name in _ENGINE:
+        _fill(engine, kind.member(name))
     rates = kind.member("rates")
     entry = rates.entries
     note(f"rates: {rates.description}")
@@ -74,6 +77,8 @@ def _engine(kind: Member) -> dict[str, Any]:
         for name in _RATE:
             if name == "acc" and engine.get("kind") not in ("MATRIX", "DATAFLOW"):
                 continue
+            if name == "ops_per_unit_per_clock" and not engine.keys() >= {"count", "clock_hz"}:
+                continue  # ACP-C01 has nothing to hold the peak against
             default = {"b": rate.get("a"), "out": rate.get("acc") or rate.get("a"),
                        "sparsity": "dense"}.get(name)  # fmt: skip
             _fill(rate, entry.member(name), default)
@@ -82,16 +87,11 @@ def _engine(kind: Member) -> dict[str, Any]:
 
 
 def _memory(kind: Member) -> dict[str, Any]:
-    return _members(kind, _MEMORY, {"instances": "1"})
-
-
-def _members(
-    kind: Member, names: Iterable[str], defaults: dict[str, str] | None = None
-) -> dict[str, Any]:
-    value: dict[str, Any] = {}
-    for name in names:
-        _fill(value, kind.member(name), (defaults or {}).get(name))
-    return value
+    memory: dict[str, Any] = {}
+    for name in _MEMORY:
+        if name != "stacks" or memory.get("kind", "").startswith("hbm"):
+            _fill(memory, kind.member(name), "1" if name == "instances" else None)
+    return memory
 
 
 def _operations(value: dict[str, Any], kind: Member) -> None:

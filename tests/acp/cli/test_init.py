@@ -135,8 +135,8 @@ def test_it_asks_on_a_terminal(file):
         # issuer, which is a name, vendor, model, class, scope
         "https://example.com", "example.com", "", "E100", "gpuu", "", "",
         "y", "tensor", "MATRIX", "528", "1.83GHz",
-        "y", "f16", "", "f32", "", "", "989.4T", "n", "n",  # a rate; no more rates nor engines
-        "y", "hbm", "hbm3", "DEVICE", "", "lots", "80GiB", "", "n",
+        "y", "f16", "", "f32", "", "", "989.4T", "1024", "n", "n",  # a rate; no more, nor engines
+        "y", "hbm", "hbm3", "5", "DEVICE", "", "lots", "80GiB", "", "n",
         "cep-core/1:mm", "", "",  # an operation, on the engine; no more
         "VENDOR_CLAIM", "https://example.com/e100.pdf",
     ]  # fmt: skip
@@ -158,6 +158,9 @@ def test_it_asks_on_a_terminal(file):
     value = decode(file.read_bytes())
     assert value["subject"]["device_class"] == "gpu"
     assert value["engines"][0]["rates"][0]["out"] == "f32"
+    # What ACP-C01 holds the peak against, and ACP-M03 the rate of the memory.
+    assert value["engines"][0]["rates"][0]["ops_per_unit_per_clock"] == "1024"
+    assert value["memories"][0]["stacks"] == 5
     assert value["ops"][0]["variants"] == [
         {"engine": "tensor", "operands": {"*": {"dtypes": ["f16"]}}}
     ]
