@@ -490,13 +490,14 @@ TEXTS: Final = {
         demand=(
             'The *drain* of a memory is `instances` · `capacity_bytes_per_instance`, divided by the '
             'highest of its rates in bytes per second, if that is not 0. Where its `kind` is '
-            'registered with the `technology` `sram`, and it has 67108864 bytes (64 MiB) or more, '
-            'its drain MUST NOT exceed 1 ms.'
+            'registered with the `technology` `sram`, its `role` is not `CACHE`, and it has 67108864 '
+            'bytes (64 MiB) or more, its drain MUST NOT exceed 1 ms.'
         ),
         reason=(
             'large static memory is made to be read at once: 230 MB at 80 TB/s drain in 2.9 µs, 230 '
-            'GB in 2.9 ms. The small memory of a microcontroller may lie behind a narrow bus, and is '
-            'left out.'
+            'GB in 2.9 ms. The small memory of a microcontroller may lie behind a narrow bus, and a '
+            'cache may be shared with cores that the device does not have, as in a virtual machine: '
+            'both are left out.'
         ),
         example=(
             '{"memories": [\n'

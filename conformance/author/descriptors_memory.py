@@ -144,6 +144,12 @@ def _drain(base: Page) -> None:
             scratch | {"capacity_bytes_per_instance": str(2**26 - 1), "read_bytes_per_s": "1"},
         ),
     )
+    base.good(
+        "descriptor-static-memory-cache",
+        "ACP-M04",
+        "a cache may be shared with cores that a virtual machine does not have",
+        ("/memories/-", scratch | {"role": "CACHE", "level": 3, "read_bytes_per_s": "1"}),
+    )
     rate, total = "/memories/0/combined_bytes_per_s", 17_179_869_184
     second = base.good(
         "descriptor-dynamic-memory-slow",

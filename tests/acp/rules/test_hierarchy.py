@@ -108,8 +108,14 @@ def test_m04(kind, capacity, rate, broken):
     assert places("ACP-M04", memories(one)) == expected
 
 
+def test_m04_leaves_caches_to_those_who_have_few_of_their_cores():
+    one = cache(3, 384 * MIB, 60 * 10**9)
+    assert places("ACP-M04", memories(one)) == []
+    assert places("ACP-M04", memories(one | {"role": "SCRATCH"})) != []
+
+
 def test_m04_says_what_is_likely():
-    one = cache(1, 230 * 10**9, 80 * 10**12)
+    one = cache(1, 230 * 10**9, 80 * 10**12) | {"role": "SCRATCH"}
     ((_, message),) = found("ACP-M04", memories(one))
     assert "at 80 TB/s take 2.87 ms" in message
     assert "GB for MB" in message
