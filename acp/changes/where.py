@@ -143,7 +143,9 @@ class _Domain:
     def _excludes(self, number: int) -> bool:
         below = self.low is not None and number < self.low and bool(self.facts)
         above = self.high is not None and number > self.high
-        return below or above or any(not fact.holds(number) for fact in self.facts)
+        # What is known of texts and flags says nothing: "!=" is not met between different kinds.
+        whole = [one for one in self.facts if one.modulus or _number(one.values[0]) is not None]
+        return below or above or any(not fact.holds(number) for fact in whole)
 
 
 _NOTHING: Final = _Domain()

@@ -36,6 +36,8 @@ NOT_SHOWN = {
     "what nobody can read": ([], ["?"]),
     "an attribute may be negative": (["attributes.x <= 8"], ["attributes.x >= 0"]),
     "a size that is not there": ([], ["a.shape[0] >= 0"]),
+    "a number, where a text is known": (['attributes.x != "p"'], ["attributes.x != 0"]),
+    "a text, where a number is known": (["attributes.x != 0"], ['attributes.x != "p"']),
     "the other way round": (["a.rank == b.rank"], ["b.rank == a.rank"]),
 }
 

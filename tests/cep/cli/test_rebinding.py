@@ -58,7 +58,7 @@ def test_a_plan_that_does_not_hold_fails_and_says_why(folder):
     result = diff(folder, drop, "--descriptors", "others", "--format", "json")
     assert result.exit_code == 1
     answer = json.loads(result.stdout)
-    assert [one["code"] for one in answer["diagnostics"]] == ["CEP-C2"]
+    assert [one["code"] for one in answer["diagnostics"]] == ["CEP-C2", "DIF-A2"]
     (plan,) = answer["plans"]
     assert (plan["held"], plan["holds"], plan["slots"]) == (True, False, ["left"])
 
