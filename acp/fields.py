@@ -19,9 +19,6 @@ T = TypeVar("T")
 MANY: Final = 4096
 """Most elements of an array or entries of a map where the schema names no other limit."""
 
-MAX_SAFE_INTEGER: Final = 2**53 - 1
-"""Largest integer that ``google.protobuf.Struct`` and every I-JSON reader hold exactly."""
-
 _MAX_DIGITS: Final = 20
 
 

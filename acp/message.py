@@ -25,9 +25,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeAlias
 
 import msgspec
 
-from acp.canonical import collector_paused, is_modest
+from acp.canonical import MAX_INTEGER, collector_paused, is_modest
 from acp.diagnostics import StructureError
-from acp.fields import MAX_SAFE_INTEGER
 from acp.members import Json, Many, One, Shape, Spelled, Table, Text, members
 
 if TYPE_CHECKING:
@@ -272,7 +271,7 @@ def _within(value: Any) -> Iterator[Any]:
 def is_exact(value: Any) -> bool:
     """Tell whether a lone JSON value is no number but an integer that all readers hold exactly."""
     return not isinstance(value, float) and (
-        not isinstance(value, int) or -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER
+        not isinstance(value, int) or -MAX_INTEGER <= value <= MAX_INTEGER
     )
 
 

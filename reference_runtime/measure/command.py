@@ -14,7 +14,8 @@ from acp import files
 from acp.cli.options import FILE, domain, load_private_key, passphrase_option
 from acp.cli.output import Command, Finding, Outcome, about, note, progress
 from acp.diagnostics import Diagnostic, Refused, Severity, StructureError
-from reference_runtime.probe.command import OWN, allowed_adapters, described, make_directory
+from reference_runtime.probe.command import allowed_adapters, described, make_directory
+from reference_runtime.probe.options import OWN, allow_option, folder_option, validity_option
 
 if TYPE_CHECKING:
     from acp.keys import PrivateKey
@@ -45,20 +46,8 @@ FAMILIES: Final = ("rates", "operations", "memory")
     metavar="ADAPTER",
     help="Measure the device that this adapter drives; needed without DESCRIPTOR.",
 )
-@click.option(
-    "--allow",
-    "distributions",
-    multiple=True,
-    metavar="DISTRIBUTION",
-    help=f"Load adapters of this distribution besides those of {OWN}. Can be repeated.",
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(),
-    help="Directory for the records. [default: the current one]",
-)
+@allow_option
+@folder_option("records")
 @click.option(
     "--issuer",
     metavar="DOMAIN",
@@ -73,13 +62,7 @@ FAMILIES: Final = ("rates", "operations", "memory")
     show_default=True,
     help="What you are to the device.",
 )
-@click.option(
-    "--validity-days",
-    type=click.IntRange(1, 3650),
-    default=365,
-    show_default=True,
-    help="Days for which the records hold.",
-)
+@validity_option("records", 365)
 @click.option(
     "--budget",
     type=click.FloatRange(min=0.1, max=86_400),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,7 @@ from acp import files
 from acp.cli.options import domain, labels
 from acp.cli.output import Command, Finding, Outcome, note, progress
 from acp.diagnostics import Diagnostic, FileRefusedError, Severity
+from reference_runtime.probe.options import OWN, allow_option, folder_option, validity_option
 from reference_runtime.probe.sources import SOURCES
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from reference_runtime.probe.micro import Effort
     from reference_runtime.probe.sources.found import Found
     from reference_runtime.registry import InstalledAdapter
-
-OWN: Final = "acp-cep"
 
 
 @click.command(
@@ -36,13 +35,7 @@ OWN: Final = "acp-cep"
         "acp probe --inventory"
     ),
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(),
-    help="Directory for the documents. [default: the current one]",
-)
+@folder_option("documents")
 @click.option(
     "--issuer",
     default="example.local",
@@ -51,13 +44,7 @@ OWN: Final = "acp-cep"
     callback=domain,
     help="DNS name of who publishes the documents.",
 )
-@click.option(
-    "--validity-days",
-    type=click.IntRange(1, 3650),
-    default=30,
-    show_default=True,
-    help="Days for which the documents hold.",
-)
+@validity_option("documents", 30)
 @click.option(
     "--label",
     "places",
@@ -75,13 +62,7 @@ OWN: Final = "acp-cep"
     metavar="NAME",
     help="Probe with this adapter. Can be repeated. [default: all that are allowed]",
 )
-@click.option(
-    "--allow",
-    "distributions",
-    multiple=True,
-    metavar="DISTRIBUTION",
-    help=f"Load adapters of this distribution besides those of {OWN}. Can be repeated.",
-)
+@allow_option
 @click.option(
     "--source",
     "sources",
